@@ -1,0 +1,76 @@
+# One door for commands: `make` alone prints the list. CI calls the same targets.
+
+PYTHON ?= python3
+T ?= recordio
+S ?= 60
+D ?= mxio/data/samples
+
+SETUP = $(PYTHON) setup.py --quiet
+NATIVE = $(MAKE) --no-print-directory -f tests/native/native.mk PYTHON=$(PYTHON)
+C_FILES = $(wildcard mxio/native/*.[ch] tests/native/*.[ch] tests/fuzz/*.[ch])
+
+# $(call tool,name,command): a missing tool is skipped on a laptop, an error in CI.
+define tool
+@if command -v $(1) >/dev/null; then $(2); \
+else echo "$(1) is not installed: skipped" >&2; test -z "$$CI"; fi
+endef
+
+.PHONY: help build debug test check fix gen asan tsan fuzz cover soak bench
+
+help: ## print this list
+	@awk -F ":.*## " '/^[a-z]+:.*##/ { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+build: ## build the extension in place
+	$(SETUP) build_ext --inplace
+
+debug: ## the same without optimisation, assertions on
+	MXIO_DEBUG=1 $(SETUP) build_ext --inplace
+
+test: ## C programs, then pytest
+	$(NATIVE) test
+	$(PYTHON) -m pytest
+
+check: ## formatting, lint, types, floors, generated files, warnings; changes nothing
+	$(PYTHON) tools/check_floors.py
+	$(PYTHON) tools/gen.py --check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m mypy
+	$(NATIVE) warnings
+	$(call tool,clang-format,clang-format --dry-run --Werror $(C_FILES))
+	$(call tool,clang-tidy,$(NATIVE) tidy)
+
+fix: ## clang-format, ruff format, ruff --fix
+	$(PYTHON) -m ruff format
+	$(PYTHON) -m ruff check --fix
+	$(call tool,clang-format,clang-format -i $(C_FILES))
+
+gen: ## rewrite mxio/_options.py and docs/parameters.md from params.def
+	$(PYTHON) tools/gen.py
+
+# Python itself is not sanitized: it needs the runtime loaded first, and its leaks are its own.
+asan: ## C tests and pytest, address and undefined-behaviour sanitizers
+	$(NATIVE) VARIANT=asan test
+	CC=gcc MXIO_SANITIZE=address,undefined $(SETUP) build -b build/asan --build-lib build/asan/lib
+	PYTHONSAFEPATH=1 PYTHONPATH=build/asan/lib ASAN_OPTIONS=detect_leaks=0 \
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so.6)" \
+	$(PYTHON) -m pytest
+
+tsan: ## C tests, thread sanitizer
+	$(NATIVE) VARIANT=tsan test
+
+fuzz: ## one fuzz target: T=recordio (or jpeg, png), S=60 seconds
+	$(NATIVE) VARIANT=fuzz fuzz T=$(T) S=$(S)
+
+cover: ## lines that no test reaches: C by gcov, Python by coverage
+	$(NATIVE) VARIANT=cover cover
+	$(PYTHON) -m coverage run -m pytest
+	$(PYTHON) -m coverage report --show-missing --skip-covered
+
+soak: ## long runs, not in CI: every fuzz target for 10 minutes
+	for target in tests/fuzz/fuzz_*.c; do \
+	    name=$$(basename $$target .c); $(MAKE) fuzz T=$${name#fuzz_} S=600 || exit 1; \
+	done
+
+bench: ## images per second beside other loaders: D=folder of JPEGs, or a .rec
+	$(PYTHON) bench/throughput.py $(D)

@@ -1,0 +1,120 @@
+"""Files that appear under their names only when whole; system errors with names."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mxio.errors import system_error
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+class PendingFile:
+    """A file written under a temporary name beside `path`, until `publish` renames it.
+
+    Nothing is buffered here, so a forked child holds no bytes it could write by
+    accident, and only the process that opened the file publishes or removes it.
+    Dropped unpublished, it removes its temporary file: what `path` held before stays.
+    Every OSError names `path`.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.size = 0
+        self._descriptor = -1
+        self._owner = os.getpid()
+        self._target = os.path.realpath(path)
+        self._temporary = f"{self._target}.{self._owner}-{secrets.token_hex(4)}.tmp"
+        with naming(path):
+            _refuse_special(self._target)
+            self._descriptor = os.open(
+                self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666
+            )
+
+    def write(self, data: Buffer) -> None:
+        """Append `data` whole; after a failure the temporary file is gone."""
+        left = memoryview(data).cast("B")
+        self.size += len(left)
+        try:
+            with naming(self.path):
+                while left:
+                    left = left[os.write(self._descriptor, left) :]
+        except BaseException:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Close and remove the temporary file; idempotent, harmless once published."""
+        if self._descriptor < 0:
+            return
+        os.close(self._descriptor)
+        self._descriptor = -1
+        if self._owner == os.getpid():
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._temporary)
+
+    def _sync(self) -> None:
+        """Let the system report now what it could not store."""
+        with naming(self.path):
+            os.fsync(self._descriptor)
+
+    def _remove_old(self) -> None:
+        with naming(self.path), contextlib.suppress(FileNotFoundError):
+            os.unlink(self._target)
+
+    def _rename(self) -> None:
+        with naming(self.path):
+            os.replace(self._temporary, self._target)
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def __del__(self) -> None:
+        self.discard()
+
+
+def publish(file: PendingFile, companion: PendingFile | None = None) -> None:
+    """Give `file`, and then its `companion`, their names; on failure remove both.
+
+    The companion's predecessor goes first: at no moment does a new file stand beside
+    an old companion.
+    """
+    files = [file] if companion is None else [file, companion]
+    try:
+        for each in files:
+            each._sync()
+        if companion is not None:
+            companion._remove_old()
+        for each in files:
+            each._rename()
+    finally:
+        for each in files:
+            each.discard()
+
+
+@contextlib.contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Turn an OSError into the MxioError of its kind that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        text = error.strerror or str(error)
+        raise system_error(error.errno or errno.EIO, text, path) from None
+
+
+def _refuse_special(target: str) -> None:
+    """A rename would replace a directory or a device instead of writing to it."""
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "Not a regular file", target)

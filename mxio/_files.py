@@ -1,0 +1,51 @@
+"""Which files a data path stands for."""
+
+import errno
+import os
+import re
+
+from mxio.errors import system_error
+
+__all__ = ["resolve"]
+
+
+def resolve(paths: str) -> list[str]:
+    """The files that `paths` names, in order: MXNet's rule (mxnet.md 1.5), directories sorted.
+
+    Names are joined by ';'. Each is a file; or a directory, for all plain files in it; or a regular
+    expression that the whole paths of the files beside it are matched against. Empty files
+    are left out of directories and patterns.
+    """
+    found: list[str] = []
+    for path in paths.split(";"):
+        if path:
+            found += _resolve_one(path)
+    if not found:
+        raise system_error(errno.ENOENT, "no file of this name or pattern", paths)
+    return found
+
+
+def _plain_files(directory: str) -> list[str]:
+    names = sorted(os.listdir(directory or "."))
+    files = [os.path.join(directory, name) for name in names]
+    return [file for file in files if os.path.isfile(file) and os.path.getsize(file)]
+
+
+def _resolve_one(path: str) -> list[str]:
+    if os.path.isdir(path):
+        files = _plain_files(path)
+        if not files:
+            raise system_error(errno.ENOENT, "no file with content in", path)
+        return files
+    if os.path.exists(path):
+        return [path]
+    directory = os.path.dirname(path)
+    try:
+        pattern = re.compile(path)
+        beside = _plain_files(directory)
+    except (re.error, OSError):
+        beside = []
+    files = [file for file in beside if pattern.fullmatch(file)]
+    if not files:
+        raise system_error(errno.ENOENT, "no file of this name or pattern", path)
+    return files

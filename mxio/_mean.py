@@ -1,0 +1,97 @@
+"""The mean image: read from its file, or made once for all processes."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mxio import ndarray
+from mxio.errors import DataError, ParameterError, system_error
+
+if TYPE_CHECKING:
+    from mxio.loader import ImageLoader
+
+__all__ = ["mean_image"]
+
+# What decides which pixels are averaged; crops are centred, nothing is mirrored or normalised.
+_KEPT = (
+    "path_imgrec path_imgidx path_imglist data_shape label_width resize"
+    " preprocess_threads on_error max_errors max_pixels"
+).split()
+_BATCH = 32
+
+
+def mean_image(
+    options: dict[str, Any], loader: "type[ImageLoader]"
+) -> NDArray[np.float32] | None:
+    """The image that `mean_img` names, (channels, height, width), or None without that option.
+
+    An absent file is made: the mean over all records of all parts, centre-cropped to data_shape, of
+    pixels before mirror, mean, std and scale. One process makes it, the others wait.
+    """
+    path = options.get("mean_img")
+    if not path:
+        return None
+    if not os.path.exists(path):
+        with _locked(path):
+            if not os.path.exists(path):
+                mean = _compute(options, loader)
+                ndarray.save(path, {"mean_img": mean})
+    return _load(path, options["data_shape"])
+
+
+def _load(path: str, shape: tuple[int, int, int]) -> NDArray[np.float32]:
+    loaded = ndarray.load(path)
+    arrays = list(loaded.values()) if isinstance(loaded, dict) else loaded
+    if len(arrays) != 1:
+        raise DataError(f"{path}: a mean image file holds 1 array, not {len(arrays)}", path)
+    mean = arrays[0]
+    if mean.dtype != np.float32 or mean.shape != shape:
+        raise DataError(
+            f"{path}: the mean image is {mean.dtype}{mean.shape},"
+            f" data_shape asks for float32{shape}",
+            path,
+        )
+    return np.ascontiguousarray(mean.asnumpy())
+
+
+def _compute(options: dict[str, Any], loader: "type[ImageLoader]") -> NDArray[np.float32]:
+    kept = {name: options[name] for name in _KEPT if name in options}
+    batches = loader(
+        kept | {"batch_size": _BATCH, "round_batch": 0, "dtype": 2}, running=True
+    )
+    total = np.zeros(options["data_shape"], np.uint64)
+    count = 0
+    try:
+        batches.start(0)
+        while (batch := batches.next()) is not None:
+            rows = _BATCH - batch.pad
+            total += batch.data[:rows].sum(axis=0, dtype=np.uint64)
+            count += rows
+    finally:
+        batches.close()
+    if count == 0:
+        raise ParameterError("mean_img cannot be made: no record is good")
+    return (total / count).astype(np.float32)
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """Hold the lock file beside `path`; it is gone afterwards."""
+    lock = f"{path}.lock"
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        reason = "cannot make the mean image: no such directory, or not writable"
+        raise system_error(error.errno or 0, reason, path) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(lock)
+    finally:
+        os.close(descriptor)

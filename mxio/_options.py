@@ -1,0 +1,84 @@
+"""Types of the options of every face, from mxio/native/params.def by `make gen`."""
+
+import os
+from typing import Literal, TypedDict
+
+
+class Options(TypedDict, total=False):
+    """Options of every face."""
+
+    path_imgrec: str | os.PathLike[str]
+    path_imgidx: str | os.PathLike[str]
+    path_imglist: str | os.PathLike[str]
+    data_shape: tuple[int, int, int]
+    label_width: int
+    shuffle: bool
+    seed: int
+    cache_index: bool
+    batch_size: int
+    dtype: Literal["float32", "float16", "uint8", "int8"]
+    layout: Literal["NCHW", "NHWC"]
+    resize: int
+    rand_crop: bool
+    random_resized_crop: bool
+    max_random_area: float
+    min_random_area: float
+    max_aspect_ratio: float
+    min_aspect_ratio: float | None
+    mirror: bool
+    rand_mirror: bool
+    mean_img: str | os.PathLike[str]
+    mean_r: float
+    mean_g: float
+    mean_b: float
+    mean_a: float
+    std_r: float
+    std_g: float
+    std_b: float
+    std_a: float
+    scale: float
+    seed_aug: int | None
+    preprocess_threads: int
+    prefetch_buffer: int
+    on_error: Literal["raise", "skip", "replace"]
+    max_errors: int
+    max_pixels: int
+    verbose: bool
+
+
+class MxOptions(Options, total=False):
+    """Options of mxio.io.ImageRecordIter."""
+
+    num_parts: int
+    part_index: int
+    data_name: str
+    label_name: str
+    round_batch: bool
+    aug_seq: Literal["aug_default"]
+    crop_x_start: int
+    crop_y_start: int
+    ctx: Literal["gpu", "cpu"]
+    device_id: int
+    silent: bool
+
+
+class NumpyOptions(Options, total=False):
+    """Options of mxio.adapters.numpy.ImageRecordLoader."""
+
+    num_parts: int
+    part_index: int
+    rank: int | None
+    world_size: int | None
+    last_batch: Literal["drop", "pad", "partial"]
+    label_dtype: Literal["float32", "float64", "int32", "int64"]
+
+
+class TorchOptions(Options, total=False):
+    """Options of mxio.adapters.torch.ImageRecordDataset."""
+
+    rank: int | None
+    world_size: int | None
+    shard: Literal["records", "partition"]
+    num_workers: int | None
+    last_batch: Literal["drop", "pad", "partial"]
+    label_dtype: Literal["float32", "float64", "int32", "int64"]

@@ -1,0 +1,1 @@
+"""The faces: mx.io (dataiter), PyTorch (torch), plain NumPy (numpy). Import the one you use."""

@@ -1,0 +1,255 @@
+"""The mx.io face: MXNet's DataIter protocol over the loader."""
+
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+import numpy as np
+
+from mxio import params
+from mxio._options import MxOptions
+from mxio.loader import BadRecord, Batch, ImageLoader
+from mxio.ndarray import NDArray
+
+__all__ = ["DataBatch", "DataDesc", "DataIter", "ImageRecordIter"]
+
+
+class DataDesc(tuple[str, tuple[int, ...]]):
+    """Name and shape of an input, as a pair, with `dtype` and `layout` beside."""
+
+    dtype: Any
+    layout: str | None
+
+    def __new__(
+        cls,
+        name: str,
+        shape: Sequence[int],
+        dtype: Any = np.float32,
+        layout: str | None = "NCHW",
+    ) -> "DataDesc":
+        self = super().__new__(cls, (name, tuple(shape)))
+        self.dtype = dtype
+        self.layout = layout
+        return self
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self.name, self.shape, self.dtype, self.layout
+
+    @property
+    def name(self) -> str:
+        """Name of the input."""
+        return self[0]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a batch of it."""
+        return self[1]
+
+    def __repr__(self) -> str:
+        return f"DataDesc[{self.name},{self.shape},{self.dtype},{self.layout}]"
+
+    @staticmethod
+    def get_batch_axis(layout: str | None) -> int:
+        """The axis of the samples: 0 without a layout, else that of 'N', -1 if there is none."""
+        return 0 if layout is None else layout.find("N")
+
+    @staticmethod
+    def get_list(
+        shapes: Sequence[tuple[str, Sequence[int]]],
+        types: Sequence[tuple[str, Any]] | None,
+    ) -> list["DataDesc"]:
+        """Descriptions from (name, shape) pairs and, unless None, (name, dtype) pairs."""
+        if types is None:
+            return [DataDesc(name, shape) for name, shape in shapes]
+        by_name = dict(types)
+        return [DataDesc(name, shape, by_name[name]) for name, shape in shapes]
+
+
+class DataBatch:
+    """What a DataIter gives: lists of arrays, rows of padding, record ids.
+
+    data, label: lists of NDArray. pad: rows at the end that are no new samples. index: ids of the
+    records, uint64.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Any],
+        label: Sequence[Any] | None = None,
+        pad: int | None = None,
+        index: Any = None,
+        bucket_key: Any = None,
+        provide_data: Any = None,
+        provide_label: Any = None,
+    ) -> None:
+        for name, value in (("data", data), ("label", label)):
+            if value is not None and not isinstance(value, list | tuple):
+                raise AssertionError(
+                    f"{name} must be a list of arrays, got {type(value).__name__}"
+                )
+        self.data = data
+        self.label = label
+        self.pad = pad
+        self.index = index
+        self.bucket_key = bucket_key
+        self.provide_data = provide_data
+        self.provide_label = provide_label
+
+    def __str__(self) -> str:
+        data = [array.shape for array in self.data]
+        label = [array.shape for array in self.label] if self.label else None
+        return f"DataBatch: data shapes: {data} label shapes: {label}"
+
+
+class DataIter:
+    """The base class: `next` is made of `iter_next` and the four getters."""
+
+    def __init__(self, batch_size: int = 0) -> None:
+        self.batch_size = batch_size
+
+    def __iter__(self) -> "DataIter":
+        return self
+
+    def __next__(self) -> DataBatch:
+        return self.next()
+
+    def reset(self) -> None:
+        """Back to the start, for the next epoch."""
+
+    def next(self) -> DataBatch:
+        """The next batch; StopIteration at the end of the epoch."""
+        if not self.iter_next():
+            raise StopIteration
+        return DataBatch(
+            data=self.getdata(),
+            label=self.getlabel(),
+            pad=self.getpad(),
+            index=self.getindex(),
+        )
+
+    def iter_next(self) -> bool:
+        """Move to the next batch; False at the end."""
+        return False
+
+    def getdata(self) -> Any:
+        """Data of the current batch."""
+
+    def getlabel(self) -> Any:
+        """Label of the current batch."""
+
+    def getindex(self) -> Any:
+        """Ids of the current batch's records."""
+
+    def getpad(self) -> Any:
+        """Rows of padding in the current batch."""
+
+
+class ImageRecordIter(DataIter):
+    """Batches of images from RecordIO files, as MXNet's mx.io.ImageRecordIter gives them.
+
+    >>> batches = ImageRecordIter(
+    ...     path_imgrec="train.rec", data_shape=(3, 224, 224), batch_size=128,
+    ...     rand_crop=True, rand_mirror=True, shuffle=True,
+    ... )  # doctest: +SKIP
+    >>> for batch in batches:  # doctest: +SKIP
+    ...     step(batch.data[0].asnumpy(), batch.label[0].asnumpy())
+
+    Data are (batch_size, channels, height, width), labels float32 (batch_size,), or
+    (batch_size, label_width) when that is above 1; `index` holds the record ids. All parameters
+    are keywords, in docs/parameters.md; values may be given as text.
+
+    TypeError for an unknown or missing parameter, ParameterError for a wrong value, OSError for a file
+    that cannot be read, DataError (naming file, record, id, byte) for damaged data: all of the first
+    three from the constructor. After a DataError the next call goes on behind that batch.
+    """
+
+    def __init__(self, **options: Unpack[MxOptions]) -> None:
+        name = type(self).__name__
+        bound = params.bind(name, params.MX, options)
+        self._loader = ImageLoader(bound, running=True)
+        super().__init__(self._loader.batch_size)
+        self.data_name: str = bound.get("data_name", "data")
+        self.label_name: str = bound.get("label_name", "softmax_label")
+        self._epoch = 0
+        self._delivered = False
+        self._over = False
+        self._batch: Batch | None = None
+        self._loader.start(0)
+
+    @property
+    def provide_data(self) -> list[DataDesc]:
+        """Name, shape, dtype and layout of the data."""
+        layout = "NHWC" if self._loader.options.get("layout") else "NCHW"
+        return [
+            DataDesc(self.data_name, self._loader.data_shape, self._loader.dtype.type, layout)
+        ]
+
+    @property
+    def provide_label(self) -> list[DataDesc]:
+        """Name, shape and dtype of the label."""
+        return [DataDesc(self.label_name, self._loader.label_shape, np.float32)]
+
+    def reset(self) -> None:
+        """Begin the next epoch, or the same one again if no batch of it was taken.
+
+        After the last batch of an epoch, records that completed it are not given a second time;
+        in mid-epoch the next epoch starts at its first record.
+        """
+        carry = self._loader.carry()
+        self._epoch += self._delivered
+        self._delivered = False
+        self._over = False
+        self._batch = None
+        self._loader.start(self._epoch, carry)
+
+    def iter_next(self) -> bool:
+        """Move to the next batch; False at the end of the epoch, until `reset`."""
+        if self._over:
+            return False
+        self._batch = None
+        self._batch = self._loader.next()
+        self._over = self._batch is None
+        self._delivered = self._delivered or not self._over
+        return not self._over
+
+    def next(self) -> DataBatch:
+        """The next batch; StopIteration at the end of the epoch, until `reset`."""
+        if not self.iter_next():
+            raise StopIteration
+        return DataBatch(
+            data=[self.getdata()],
+            label=[self.getlabel()],
+            pad=self.getpad(),
+            index=self.getindex(),
+        )
+
+    def _current(self) -> Batch:
+        if self._batch is None:
+            raise RuntimeError("there is no current batch: call iter_next() first")
+        return self._batch
+
+    def getdata(self) -> NDArray:
+        """Data of the current batch: one array."""
+        return self._current().data.view(NDArray)
+
+    def getlabel(self) -> NDArray:
+        """Label of the current batch: one array."""
+        return self._current().label.view(NDArray)
+
+    def getindex(self) -> Any:
+        """Ids of the current batch's records, uint64."""
+        return self._current().index
+
+    def getpad(self) -> int:
+        """Rows at the end of the current batch that are no new samples."""
+        return self._current().pad
+
+    def errors(self) -> list[BadRecord]:
+        """The records that on_error='skip' left out or 'replace' replaced so far."""
+        return self._loader.errors()
+
+    def close(self) -> None:
+        """Stop the threads. Batches handed out stay valid."""
+        self._loader.close()
+
+
+ImageRecordIter.__signature__ = params.signature(params.MX)  # type: ignore[attr-defined]

@@ -1,0 +1,5 @@
+"""The names of mx.io."""
+
+from mxio.adapters.dataiter import DataBatch, DataDesc, DataIter, ImageRecordIter
+
+__all__ = ["DataBatch", "DataDesc", "DataIter", "ImageRecordIter"]

@@ -1,0 +1,176 @@
+"""The loader behind all faces: batches as NumPy arrays over the core's memory."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mxio import _core, _mean
+from mxio._cores import cores
+from mxio._files import resolve
+from mxio.errors import system_error
+from mxio.params import TABLE
+
+__all__ = ["BadRecord", "Batch", "ImageLoader"]
+
+
+class Batch:
+    """One batch. It unpacks as `data, label = batch`.
+
+    data: (rows, channels, height, width), or (rows, height, width, channels) in NHWC.
+    label: (rows,), or (rows, label_width) when that is above 1.
+    index: ids of the records, (rows,) uint64.
+    pad: rows at the end that belong to no record, or to one seen already.
+
+    The arrays are writable, share one block of memory, and live as long as one of them does.
+    """
+
+    __slots__ = ("data", "index", "label", "pad")
+
+    def __init__(
+        self, data: NDArray[Any], label: NDArray[Any], index: NDArray[np.uint64], pad: int
+    ) -> None:
+        self.data = data
+        self.label = label
+        self.index = index
+        self.pad = pad
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        yield self.data
+        yield self.label
+
+    def __len__(self) -> int:
+        return 2
+
+    def __repr__(self) -> str:
+        return (
+            f"Batch(data={self.data.dtype}{self.data.shape},"
+            f" label={self.label.dtype}{self.label.shape}, pad={self.pad})"
+        )
+
+
+class BadRecord(NamedTuple):
+    """A record that was left out or replaced, and why."""
+
+    path: str
+    record: int
+    id: int | None
+    offset: int
+    message: str
+
+
+def _decode_unknown(data: bytes, channels: int) -> NDArray[np.uint8]:
+    # OpenCV is imported only when a record needs it.
+    from mxio.image import decode_with_opencv
+
+    return decode_with_opencv(data, channels)
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise system_error(error.errno or 0, reason, path) from None
+
+
+class ImageLoader:
+    """Batches of decoded, augmented samples of one part of a data set, epoch by epoch.
+
+    Internal to the faces, which bind the options (`params.bind`) and decide what an epoch is.
+    `running` is the order of mx.io: round_batch decides how an epoch ends.
+    """
+
+    def __init__(self, options: dict[str, Any], *, running: bool) -> None:
+        given = dict(options)
+        files = resolve(given["path_imgrec"])
+        if not given.get("preprocess_threads"):
+            given["preprocess_threads"] = cores()
+        index = given.get("path_imgidx")
+        labels = given.get("path_imglist")
+        self._core = _core.Loader(
+            given,
+            files,
+            running,
+            _decode_unknown,
+            _read(index) if index else None,
+            _read(labels) if labels else None,
+            _mean.mean_image(given, ImageLoader),
+        )
+        self.options = given
+        channels, height, width = given["data_shape"]
+        nhwc = _name(given, "layout") == "NHWC"
+        shape = (height, width, channels) if nhwc else (channels, height, width)
+        self.batch_size: int = given["batch_size"]
+        self.data_shape = (self.batch_size, *shape)
+        self.dtype = np.dtype(_name(given, "dtype"))
+        self.label_dtype = np.dtype(_name(given, "label_dtype"))
+        label_width = given.get("label_width", 1)
+        wide = (label_width,) if label_width > 1 else ()
+        self.label_shape = (self.batch_size, *wide)
+        if given.get("cache_index") and not index:
+            _write_index(files, self._core)
+        if given.get("verbose") and not given.get("silent"):
+            print(
+                f"mxio: {'; '.join(files)}: {given['preprocess_threads']} threads",
+                file=sys.stderr,
+            )
+
+    def start(self, epoch: int, carry: int = 0, batch: int = 0, step: int = 1) -> None:
+        """Begin an epoch, `carry` positions in; batches batch, batch + step, ... are made."""
+        self._core.start(epoch, carry, batch, step)
+
+    def next(self) -> Batch | None:
+        """The next batch, of full size; its last `pad` rows are no new records. None at the end."""
+        given = self._core.next()
+        if given is None:
+            return None
+        block, _, pad, label_offset, id_offset = given
+        data: NDArray[Any] = np.ndarray(self.data_shape, self.dtype, block)
+        label: NDArray[Any] = np.ndarray(
+            self.label_shape, self.label_dtype, block, label_offset
+        )
+        index: NDArray[np.uint64] = np.ndarray(
+            self.batch_size, np.uint64, block, id_offset
+        )
+        return Batch(data, label, index, pad)
+
+    def carry(self) -> int:
+        """Positions of the next epoch that the batches so far have taken."""
+        return self._core.carry()
+
+    def count(self) -> int:
+        """Records of this part."""
+        return self._core.count()
+
+    def batches(self, batch: int = 0, step: int = 1) -> int:
+        """Batches of an epoch, counting batch, batch + step, ..."""
+        return self._core.batches(batch, step)
+
+    def errors(self) -> list[BadRecord]:
+        """The records that were left out or replaced, by ordinal."""
+        return [BadRecord(*entry) for entry in self._core.errors()]
+
+    def close(self) -> None:
+        """Stop the threads; idempotent. Batches handed out stay valid."""
+        self._core.close()
+
+
+def _name(options: dict[str, Any], name: str) -> str:
+    row = TABLE[name]
+    return row.choices[options[name]] if name in options else str(row.default)
+
+
+def _write_index(files: list[str], core: _core.Loader) -> None:
+    """Keep the offsets that were found beside the one data file, keys 0, 1, 2, ..."""
+    from mxio._atomic import atomic_text
+
+    if len(files) != 1:
+        return
+    offsets = np.frombuffer(core.offsets(), np.uint64)
+    path = f"{files[0].removesuffix('.rec')}.idx"
+    with atomic_text(path) as out:
+        out.writelines(f"{key}\t{offset}\n" for key, offset in enumerate(offsets.tolist()))

@@ -1,0 +1,158 @@
+#include "emit.h"
+
+#include <string.h>
+
+static size_t
+value_size(const struct mxio_emitter *emitter)
+{
+    return emitter->dtype == MXIO_FLOAT32 ? 4 : emitter->dtype == MXIO_FLOAT16 ? 2 : 1;
+}
+
+/* Values in a run that is converted at once: a row of one plane, or of all channels. */
+static size_t
+run_length(const struct mxio_emitter *emitter)
+{
+    return emitter->shape.width *
+           (emitter->layout == MXIO_NHWC ? emitter->shape.channels : (size_t)1);
+}
+
+void
+mxio_emitter_free(struct mxio_emitter *emitter)
+{
+    mxio_free(emitter->mean[0]);
+    mxio_free(emitter->mean[1]);
+    mxio_free(emitter->factor);
+    mxio_free(emitter->bias);
+    *emitter = (struct mxio_emitter){.kernels = NULL};
+}
+
+/*
+ * Where the numbers of channel c, column x, row y lie. With one number a channel the arrays hold just
+ * those; else a run of a row (NHWC), or the runs of the channels one after the other (NCHW).
+ */
+static size_t
+place_of(const struct mxio_emitter *emitter, size_t c, size_t y, size_t x)
+{
+    const size_t channels = emitter->shape.channels, width = emitter->shape.width;
+
+    if (!emitter->each)
+        return c;
+    return emitter->layout == MXIO_NHWC ? (y * width + x) * channels + c
+                                        : (y * channels + c) * width + x;
+}
+
+static void
+fill_rows(const struct mxio_emitter *emitter, float *out, const float *by_channel,
+          const float *image, size_t height, bool mirrored)
+{
+    const size_t width = emitter->shape.width;
+
+    for (size_t c = 0; c < emitter->shape.channels; c++)
+        for (size_t y = 0; y < height; y++)
+            for (size_t x = 0; x < width; x++) {
+                const size_t from = mirrored ? width - 1 - x : x;
+                out[place_of(emitter, c, y, x)] =
+                    image != NULL ? image[(c * emitter->shape.height + y) * width + from]
+                                  : by_channel[c];
+            }
+}
+
+enum mxio_status
+mxio_emitter_make(struct mxio_emitter *out, const struct mxio_params *params, const float *mean,
+                  struct mxio_error *err)
+{
+    const float means[4] = {(float)params->mean_r, (float)params->mean_g, (float)params->mean_b,
+                            (float)params->mean_a};
+    const float stds[4] = {(float)params->std_r, (float)params->std_g, (float)params->std_b,
+                           (float)params->std_a};
+    const float no_bias[4] = {0};
+    float factors[4];
+    struct mxio_emitter made = {
+        .kernels = mxio_kernels_best(),
+        .dtype = (int)params->dtype,
+        .layout = (int)params->layout,
+        .shape = {(size_t)params->data_shape.channels, (size_t)params->data_shape.height,
+                  (size_t)params->data_shape.width},
+        .each = mean != NULL || params->layout == MXIO_NHWC,
+        .mean_rows = mean != NULL};
+
+    for (int c = 0; c < 4; c++)
+        factors[c] = (float)params->scale / stds[c];
+    const size_t row = made.shape.width * made.shape.channels;
+    const size_t mean_height = made.mean_rows ? made.shape.height : 1;
+    for (int i = 0; i < 2; i++)
+        made.mean[i] = mxio_alloc(row * mean_height * sizeof(float));
+    made.factor = mxio_alloc(row * sizeof(float));
+    made.bias = mxio_alloc(row * sizeof(float));
+    if (!made.mean[0] || !made.mean[1] || !made.factor || !made.bias) {
+        mxio_emitter_free(&made);
+        return mxio_fail(err, MXIO_ENOMEM, "no memory for the normalisation");
+    }
+    fill_rows(&made, made.mean[0], means, mean, mean_height, false);
+    fill_rows(&made, made.mean[1], means, mean, mean_height, true);
+    fill_rows(&made, made.factor, factors, NULL, 1, false);
+    fill_rows(&made, made.bias, no_bias, NULL, 1, false);
+    *out = made;
+    return MXIO_OK;
+}
+
+size_t
+mxio_emit_scratch(const struct mxio_emitter *emitter)
+{
+    return emitter->shape.channels * emitter->shape.width + MXIO_SLACK;
+}
+
+/* Convert a run of values; `run` is the channel in NCHW, 0 in NHWC. */
+static void
+convert(const struct mxio_emitter *emitter, const uint8_t *in, size_t run, int y, bool mirrored,
+        void *out)
+{
+    const size_t count = run_length(emitter);
+    const size_t at = emitter->each ? run * count : run;
+    const size_t mean_row = emitter->mean_rows
+                                ? (size_t)y * emitter->shape.width * emitter->shape.channels
+                                : 0;
+    const struct mxio_affine by = {.mean = emitter->mean[mirrored ? 1 : 0] + mean_row + at,
+                                   .factor = emitter->factor + at,
+                                   .bias = emitter->bias + at,
+                                   .step = emitter->each ? 1 : 0};
+
+    switch (emitter->dtype) {
+    case MXIO_FLOAT32:
+        emitter->kernels->to_float32(out, in, count, &by);
+        return;
+    case MXIO_FLOAT16:
+        emitter->kernels->to_float16(out, in, count, &by);
+        return;
+    case MXIO_INT8:
+        emitter->kernels->to_int8(out, in, count, &by);
+        return;
+    default:
+        memcpy(out, in, count);
+    }
+}
+
+void
+mxio_emit_row(const struct mxio_emitter *emitter, const uint8_t *row, int y, bool mirrored,
+              uint8_t *scratch, void *sample)
+{
+    const size_t count = run_length(emitter);
+    const size_t size = value_size(emitter);
+    const size_t channels = emitter->shape.channels;
+    uint8_t *out = sample;
+    uint8_t *planes[4] = {NULL};
+
+    if (emitter->layout == MXIO_NHWC || channels == 1) {
+        convert(emitter, row, 0, y, mirrored, out + (size_t)y * count * size);
+        return;
+    }
+    const bool as_is = emitter->dtype == MXIO_UINT8;
+    for (size_t c = 0; c < channels; c++) {
+        uint8_t *place = out + (c * emitter->shape.height + (size_t)y) * count * size;
+        planes[c] = as_is ? place : scratch + c * count;
+    }
+    emitter->kernels->split_row(planes, row, count, (int)channels);
+    for (size_t c = 0; c < channels && !as_is; c++)
+        convert(emitter, planes[c], c, y, mirrored,
+                out + (c * emitter->shape.height + (size_t)y) * count * size);
+}

@@ -1,0 +1,149 @@
+#include "kernels.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+stretch_row(int16_t *out, const uint8_t *row, const int32_t *first, const int16_t (*weights)[2],
+            size_t width, int channels)
+{
+    for (size_t x = 0; x < width; x++) {
+        const uint8_t *in = row + (size_t)first[x] * (size_t)channels;
+        for (int c = 0; c < channels; c++)
+            *out++ = (int16_t)((in[c] * weights[x][0] + in[c + channels] * weights[x][1]) >> 4);
+    }
+}
+
+static void
+blend_rows(uint8_t *out, const int16_t *top, const int16_t *bottom, const int16_t weight[2],
+           size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const int sum = (top[i] * weight[0] >> 16) + (bottom[i] * weight[1] >> 16);
+        out[i] = (uint8_t)((sum + 2) >> 2);
+    }
+}
+
+static void
+split_row(uint8_t *const *planes, const uint8_t *row, size_t width, int channels)
+{
+    for (int c = 0; c < channels; c++)
+        for (size_t x = 0; x < width; x++)
+            planes[c][x] = row[x * (size_t)channels + (size_t)c];
+}
+
+static void
+flip_row(uint8_t *out, const uint8_t *row, size_t width, int channels)
+{
+    const size_t pixel = (size_t)channels;
+
+    for (size_t x = 0; x < width; x++)
+        for (size_t c = 0; c < pixel; c++)
+            out[x * pixel + c] = row[(width - 1 - x) * pixel + c];
+}
+
+static float
+transform(uint8_t value, size_t i, const struct mxio_affine *by)
+{
+    const size_t k = i * by->step;
+
+    return ((float)value - by->mean[k]) * by->factor[k] + by->bias[k];
+}
+
+static void
+to_float32(float *out, const uint8_t *in, size_t count, const struct mxio_affine *by)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = transform(in[i], i, by);
+}
+
+static uint16_t
+half_of(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
+    const uint32_t magnitude = bits & 0x7FFFFFFF;
+    if (magnitude > 0x7F800000) /* NaN keeps the top of its payload, and stays quiet */
+        return (uint16_t)(sign | 0x7E00 | (magnitude >> 13 & 0x3FF));
+    if (magnitude >= 0x477FF000) /* rounds to 65536 or more */
+        return sign | 0x7C00;
+    if (magnitude < 0x33000001) /* at most half of the smallest subnormal */
+        return sign;
+    const uint32_t exponent = magnitude >> 23;
+    const uint32_t mantissa = (magnitude & 0x7FFFFF) | 0x800000;
+    /* Bits to drop: 13 for normal numbers, more as the exponent falls below 2^-14. */
+    const uint32_t drop = exponent >= 113 ? 13 : 126 - exponent;
+    const uint32_t rest = mantissa & (((uint32_t)1 << drop) - 1);
+    const uint32_t half = (uint32_t)1 << (drop - 1);
+    uint32_t kept = mantissa >> drop;
+    kept += rest > half || (rest == half && (kept & 1));
+    /* The implicit bit of a normal number carries into the exponent by itself. */
+    return (uint16_t)(sign | (exponent >= 113 ? ((exponent - 113) << 10) + kept : kept));
+}
+
+static void
+to_float16(uint16_t *out, const uint8_t *in, size_t count, const struct mxio_affine *by)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = half_of(transform(in[i], i, by));
+}
+
+static void
+to_int8(int8_t *out, const uint8_t *in, size_t count, const struct mxio_affine *by)
+{
+    for (size_t i = 0; i < count; i++) {
+        const float value = (float)in[i] - roundf(by->mean[i * by->step]);
+        out[i] = (int8_t)(value > 127 ? 127 : value < -128 ? -128 : value);
+    }
+}
+
+const struct mxio_kernels mxio_kernels_scalar = {
+    .name = "scalar",
+    .stretch_row = stretch_row,
+    .blend_rows = blend_rows,
+    .split_row = split_row,
+    .flip_row = flip_row,
+    .to_float32 = to_float32,
+    .to_float16 = to_float16,
+    .to_int8 = to_int8,
+};
+
+const struct mxio_kernels *
+mxio_kernels_named(const char *name)
+{
+    if (strcmp(name, "off") == 0 || strcmp(name, "scalar") == 0)
+        return &mxio_kernels_scalar;
+#if defined __x86_64__
+    if (strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") &&
+        __builtin_cpu_supports("f16c"))
+        return &mxio_kernels_avx2;
+#endif
+    return NULL;
+}
+
+static const struct mxio_kernels *best;
+
+static void
+choose(void)
+{
+    const char *wish = getenv("MXIO_SIMD");
+
+    best = wish != NULL ? mxio_kernels_named(wish) : NULL;
+    if (best == NULL)
+        best = mxio_kernels_named("avx2");
+    if (best == NULL)
+        best = &mxio_kernels_scalar;
+}
+
+const struct mxio_kernels *
+mxio_kernels_best(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, choose);
+    return best;
+}

@@ -1,0 +1,225 @@
+/* The kernels in AVX2 (with F16C): the same bytes as kernels.c. No FMA: it rounds once less. */
+#include "kernels.h"
+
+#if defined __x86_64__
+
+#include <immintrin.h>
+#include <string.h>
+
+#define AVX2 __attribute__((target("avx2,f16c")))
+
+/* Two neighbouring pixels of 3 or 4 channels to pairs of 16 bits: r0 r1 g0 g1 b0 b1 (a0 a1). */
+#define PAIRS_3 _mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1)
+#define PAIRS_4 _mm_setr_epi8(0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1)
+
+AVX2 static inline __m128i
+pair_of_pixels(const uint8_t *in, __m128i pairs)
+{
+    return _mm_shuffle_epi8(_mm_loadl_epi64((const __m128i *)in), pairs);
+}
+
+/* Two output pixels at once, one in each half. An output of 3 channels is stored over by the next. */
+AVX2 static void
+stretch_row_wide(int16_t *out, const uint8_t *row, const int32_t *first,
+                 const int16_t (*weights)[2], size_t width, size_t channels)
+{
+    const __m128i pairs = channels == 3 ? PAIRS_3 : PAIRS_4;
+    size_t x = 0;
+
+    for (; x + 2 <= width; x += 2) {
+        int32_t weight[2];
+        memcpy(weight, weights[x], sizeof weight);
+        const __m256i pixels =
+            _mm256_set_m128i(pair_of_pixels(row + (size_t)first[x + 1] * channels, pairs),
+                             pair_of_pixels(row + (size_t)first[x] * channels, pairs));
+        const __m256i by =
+            _mm256_set_m128i(_mm_set1_epi32(weight[1]), _mm_set1_epi32(weight[0]));
+        const __m256i sums = _mm256_srai_epi32(_mm256_madd_epi16(pixels, by), 4);
+        const __m256i packed = _mm256_packs_epi32(sums, sums);
+        _mm_storel_epi64((__m128i *)(out + x * channels), _mm256_castsi256_si128(packed));
+        _mm_storel_epi64((__m128i *)(out + (x + 1) * channels), _mm256_extracti128_si256(packed, 1));
+    }
+    if (x < width)
+        mxio_kernels_scalar.stretch_row(out + x * channels, row, first + x, weights + x, width - x,
+                                        (int)channels);
+}
+
+AVX2 static void
+stretch_row(int16_t *out, const uint8_t *row, const int32_t *first, const int16_t (*weights)[2],
+            size_t width, int channels)
+{
+    if (channels == 1)
+        mxio_kernels_scalar.stretch_row(out, row, first, weights, width, channels);
+    else
+        stretch_row_wide(out, row, first, weights, width, (size_t)channels);
+}
+
+AVX2 static void
+blend_rows(uint8_t *out, const int16_t *top, const int16_t *bottom, const int16_t weight[2],
+           size_t count)
+{
+    const __m256i top_weight = _mm256_set1_epi16(weight[0]);
+    const __m256i bottom_weight = _mm256_set1_epi16(weight[1]);
+    const __m256i two = _mm256_set1_epi16(2);
+    size_t i = 0;
+
+    for (; i + 32 <= count; i += 32) {
+        __m256i sum[2];
+        for (int k = 0; k < 2; k++) {
+            const __m256i t = _mm256_loadu_si256((const __m256i *)(top + i) + k);
+            const __m256i b = _mm256_loadu_si256((const __m256i *)(bottom + i) + k);
+            sum[k] = _mm256_add_epi16(_mm256_mulhi_epi16(t, top_weight),
+                                      _mm256_mulhi_epi16(b, bottom_weight));
+            sum[k] = _mm256_srai_epi16(_mm256_add_epi16(sum[k], two), 2);
+        }
+        const __m256i packed = _mm256_packus_epi16(sum[0], sum[1]);
+        _mm256_storeu_si256((__m256i *)(out + i), _mm256_permute4x64_epi64(packed, 0xD8));
+    }
+    mxio_kernels_scalar.blend_rows(out + i, top + i, bottom + i, weight, count - i);
+}
+
+/* Where byte k of channel c of 16 RGB pixels lies in the 48 bytes; one mask per 16 bytes read. */
+static const int8_t split_3[3][3][16] = {
+    {{0, 3, 6, 9, 12, 15, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1},
+     {-1, -1, -1, -1, -1, -1, 2, 5, 8, 11, 14, -1, -1, -1, -1, -1},
+     {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 1, 4, 7, 10, 13}},
+    {{1, 4, 7, 10, 13, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1},
+     {-1, -1, -1, -1, -1, 0, 3, 6, 9, 12, 15, -1, -1, -1, -1, -1},
+     {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 2, 5, 8, 11, 14}},
+    {{2, 5, 8, 11, 14, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1},
+     {-1, -1, -1, -1, -1, 1, 4, 7, 10, 13, -1, -1, -1, -1, -1, -1},
+     {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 3, 6, 9, 12, 15}},
+};
+
+AVX2 static void
+split_row(uint8_t *const *planes, const uint8_t *row, size_t width, int channels)
+{
+    size_t x = 0;
+
+    for (; channels == 3 && x + 16 <= width; x += 16)
+        for (int c = 0; c < 3; c++) {
+            __m128i plane = _mm_setzero_si128();
+            for (int k = 0; k < 3; k++) {
+                const __m128i in = _mm_loadu_si128((const __m128i *)(row + 3 * x) + k);
+                const __m128i mask = _mm_loadu_si128((const __m128i *)split_3[c][k]);
+                plane = _mm_or_si128(plane, _mm_shuffle_epi8(in, mask));
+            }
+            _mm_storeu_si128((__m128i *)(planes[c] + x), plane);
+        }
+    uint8_t *rest[4];
+    for (int c = 0; c < channels; c++)
+        rest[c] = planes[c] + x;
+    mxio_kernels_scalar.split_row(rest, row + x * (size_t)channels, width - x, channels);
+}
+
+/* Five RGB pixels at a time: 15 of 16 bytes loaded and stored, the 16th is stored over or not ours. */
+AVX2 static void
+flip_row(uint8_t *out, const uint8_t *row, size_t width, int channels)
+{
+    const __m128i backward =
+        _mm_setr_epi8(12, 13, 14, 9, 10, 11, 6, 7, 8, 3, 4, 5, 0, 1, 2, -1);
+    size_t x = 0;
+
+    /* The last five pixels of the output are left to the plain loop: nothing may be written behind them. */
+    for (; channels == 3 && x + 6 <= width; x += 5) {
+        const __m128i in = _mm_loadu_si128((const __m128i *)(row + 3 * (width - 5 - x)));
+        _mm_storeu_si128((__m128i *)(out + 3 * x), _mm_shuffle_epi8(in, backward));
+    }
+    mxio_kernels_scalar.flip_row(out + x * (size_t)channels, row, width - x, channels);
+}
+
+AVX2 static inline __m256
+eight_floats(const uint8_t *in)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)in)));
+}
+
+struct wide_affine {
+    __m256 mean, factor, bias;
+};
+
+AVX2 static inline struct wide_affine
+load_affine(const struct mxio_affine *by, size_t i)
+{
+    if (by->step == 0)
+        return (struct wide_affine){_mm256_set1_ps(by->mean[0]), _mm256_set1_ps(by->factor[0]),
+                                    _mm256_set1_ps(by->bias[0])};
+    return (struct wide_affine){_mm256_loadu_ps(by->mean + i), _mm256_loadu_ps(by->factor + i),
+                                _mm256_loadu_ps(by->bias + i)};
+}
+
+AVX2 static inline __m256
+apply_affine(__m256 values, struct wide_affine by)
+{
+    return _mm256_add_ps(_mm256_mul_ps(_mm256_sub_ps(values, by.mean), by.factor), by.bias);
+}
+
+static struct mxio_affine
+affine_from(const struct mxio_affine *by, size_t i)
+{
+    const size_t k = i * by->step;
+
+    return (struct mxio_affine){by->mean + k, by->factor + k, by->bias + k, by->step};
+}
+
+AVX2 static void
+to_float32(float *out, const uint8_t *in, size_t count, const struct mxio_affine *by)
+{
+    size_t i = 0;
+
+    if (count < 8) {
+        mxio_kernels_scalar.to_float32(out, in, count, by);
+        return;
+    }
+    struct wide_affine wide = load_affine(by, 0);
+    for (; i + 8 <= count; i += 8) {
+        if (by->step != 0)
+            wide = load_affine(by, i);
+        _mm256_storeu_ps(out + i, apply_affine(eight_floats(in + i), wide));
+    }
+    const struct mxio_affine rest = affine_from(by, i);
+    mxio_kernels_scalar.to_float32(out + i, in + i, count - i, &rest);
+}
+
+AVX2 static void
+to_float16(uint16_t *out, const uint8_t *in, size_t count, const struct mxio_affine *by)
+{
+    size_t i = 0;
+
+    if (count < 8) {
+        mxio_kernels_scalar.to_float16(out, in, count, by);
+        return;
+    }
+    struct wide_affine wide = load_affine(by, 0);
+    for (; i + 8 <= count; i += 8) {
+        if (by->step != 0)
+            wide = load_affine(by, i);
+        const __m256 values = apply_affine(eight_floats(in + i), wide);
+        _mm_storeu_si128((__m128i *)(out + i), _mm256_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT));
+    }
+    const struct mxio_affine rest = affine_from(by, i);
+    mxio_kernels_scalar.to_float16(out + i, in + i, count - i, &rest);
+}
+
+AVX2 static void
+to_int8(int8_t *out, const uint8_t *in, size_t count, const struct mxio_affine *by)
+{
+    mxio_kernels_scalar.to_int8(out, in, count, by);
+}
+
+const struct mxio_kernels mxio_kernels_avx2 = {
+    .name = "avx2",
+    .stretch_row = stretch_row,
+    .blend_rows = blend_rows,
+    .split_row = split_row,
+    .flip_row = flip_row,
+    .to_float32 = to_float32,
+    .to_float16 = to_float16,
+    .to_int8 = to_int8,
+};
+
+#else
+
+typedef int mxio_kernels_avx2_is_for_x86; /* an empty file is no C */
+
+#endif

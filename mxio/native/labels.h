@@ -1,0 +1,31 @@
+/*
+ * Labels by record id, from a list file: "id label [label ...] [path]" a line.
+ *
+ * Owner:   parse gives the caller a table, to free.
+ * Threads: read-only once made.
+ * Errors:  MXIO_EDATA with the line.
+ */
+#ifndef MXIO_LABELS_H
+#define MXIO_LABELS_H
+
+#include "base.h"
+
+struct mxio_labels;
+
+/*
+ * `width` numbers are read after the id; more words may follow, fewer are an error. Words are
+ * separated by blanks or tabs; empty lines are passed over. Of two lines with one id the later counts.
+ */
+MXIO_MUST_USE enum mxio_status
+mxio_labels_parse(struct mxio_labels **out, const char *text, size_t size, size_t width,
+                  struct mxio_error *err);
+
+/* Accepts NULL. */
+void
+mxio_labels_free(struct mxio_labels *labels);
+
+/* The labels of a record, or NULL. */
+const double *
+mxio_labels_find(const struct mxio_labels *labels, uint64_t id);
+
+#endif

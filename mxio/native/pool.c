@@ -1,0 +1,145 @@
+#include "pool.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+struct mxio_pool {
+    pid_t process;
+    size_t block_size, keep;
+    pthread_mutex_t lock; /* guards every field below */
+    struct mxio_block *idle;
+    size_t idle_count, used_count;
+    bool closed;
+};
+
+enum mxio_status
+mxio_block_new(struct mxio_block **out, size_t size, struct mxio_error *err)
+{
+    struct mxio_block *block = mxio_alloc(sizeof *block);
+    uint8_t *bytes = block == NULL ? NULL : mxio_alloc_pages(size);
+
+    if (bytes == NULL) {
+        mxio_free(block);
+        return mxio_fail(err, MXIO_ENOMEM, "no memory for a block of %zu bytes", size);
+    }
+    *block = (struct mxio_block){.bytes = bytes, .size = size};
+    *out = block;
+    return MXIO_OK;
+}
+
+static void
+block_free(struct mxio_block *block)
+{
+    mxio_free(block->bytes);
+    mxio_free(block);
+}
+
+enum mxio_status
+mxio_pool_new(struct mxio_pool **out, size_t block_size, size_t keep, struct mxio_error *err)
+{
+    struct mxio_pool *pool = mxio_alloc(sizeof *pool);
+
+    if (pool == NULL)
+        return mxio_fail(err, MXIO_ENOMEM, "no memory for a pool");
+    pool->process = getpid();
+    pool->block_size = block_size;
+    pool->keep = keep;
+    pthread_mutex_init(&pool->lock, NULL);
+    *out = pool;
+    return MXIO_OK;
+}
+
+static void
+pool_free(struct mxio_pool *pool)
+{
+    pthread_mutex_destroy(&pool->lock);
+    mxio_free(pool);
+}
+
+void
+mxio_pool_close(struct mxio_pool *pool)
+{
+    if (pool == NULL)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    struct mxio_block *idle = pool->idle;
+    const bool last = pool->used_count == 0;
+    pool->idle = NULL;
+    pool->idle_count = 0;
+    pool->closed = true;
+    pthread_mutex_unlock(&pool->lock);
+
+    while (idle != NULL) {
+        struct mxio_block *next = idle->next;
+        block_free(idle);
+        idle = next;
+    }
+    if (last)
+        pool_free(pool);
+}
+
+enum mxio_status
+mxio_pool_get(struct mxio_pool *pool, struct mxio_block **out, struct mxio_error *err)
+{
+    pthread_mutex_lock(&pool->lock);
+    struct mxio_block *block = pool->idle;
+    if (block != NULL) {
+        pool->idle = block->next;
+        pool->idle_count--;
+    }
+    pool->used_count++;
+    pthread_mutex_unlock(&pool->lock);
+
+    if (block == NULL) {
+        const enum mxio_status status = mxio_block_new(&block, pool->block_size, err);
+        if (status != MXIO_OK) {
+            pthread_mutex_lock(&pool->lock);
+            pool->used_count--;
+            pthread_mutex_unlock(&pool->lock);
+            return status;
+        }
+    }
+    block->pool = pool;
+    block->next = NULL;
+    *out = block;
+    return MXIO_OK;
+}
+
+void
+mxio_block_release(struct mxio_block *block)
+{
+    struct mxio_pool *pool = block == NULL ? NULL : block->pool;
+
+    if (block == NULL)
+        return;
+    if (pool == NULL) {
+        block_free(block);
+        return;
+    }
+    if (pool->process != getpid())
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pool->used_count--;
+    const bool kept = !pool->closed && pool->idle_count < pool->keep;
+    const bool last = pool->closed && pool->used_count == 0;
+    if (kept) {
+        block->next = pool->idle;
+        pool->idle = block;
+        pool->idle_count++;
+    }
+    pthread_mutex_unlock(&pool->lock);
+
+    if (!kept)
+        block_free(block);
+    if (last)
+        pool_free(pool);
+}
+
+void
+mxio_pool_count(struct mxio_pool *pool, size_t *used, size_t *idle)
+{
+    pthread_mutex_lock(&pool->lock);
+    *used = pool->used_count;
+    *idle = pool->idle_count;
+    pthread_mutex_unlock(&pool->lock);
+}

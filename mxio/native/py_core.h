@@ -1,0 +1,61 @@
+/*
+ * What the binding files share: module state, blocks, errors.
+ *
+ * A binding borrows its arguments, releases the GIL, calls the core, gives back, translates.
+ *
+ * Owner:   as Python's API: functions that return PyObject * give a new reference.
+ * Threads: with the GIL, unless said otherwise.
+ * Errors:  NULL or -1 with a Python exception set.
+ */
+#ifndef MXIO_PY_CORE_H
+#define MXIO_PY_CORE_H
+
+#include <Python.h>
+
+#include "base.h"
+#include "params.h"
+#include "pool.h"
+
+struct py_state {
+    PyObject *errors; /* the module mxio.errors */
+    PyTypeObject *block_type;
+    PyTypeObject *loader_type;
+    PyTypeObject *file_type;
+};
+
+extern struct PyModuleDef py_module_definition;
+
+struct py_state *
+py_state_of_type(PyTypeObject *type);
+
+/* Raise what *err says. `paths` names the files by error.file; `path` is used when that is -1. Returns NULL. */
+PyObject *
+py_raise(const struct py_state *state, const struct mxio_error *err, char *const *paths,
+         const char *path);
+
+/* The sentence of an error, with its place: "t.rec: record 3 (id 7) at byte 96: ..." */
+PyObject *
+py_describe(const struct mxio_error *err, const char *path);
+
+/* A Block that owns the core's block; the block is released also on failure. */
+PyObject *
+py_block_wrap(const struct py_state *state, struct mxio_block *block);
+
+/* Fill params from a mapping of canonical values; 0, or -1 with an exception. */
+int
+py_params_fill(const struct py_state *state, struct mxio_params *params, PyObject *options);
+
+/* A contiguous borrowed buffer of exactly `size` bytes; 0, or -1 with a ValueError. */
+int
+py_buffer_of_size(PyObject *object, Py_buffer *view, size_t size, const char *what);
+
+extern PyType_Spec py_block_spec, py_loader_spec, py_file_spec;
+
+/* Functions of the module, by file. */
+extern PyMethodDef py_picture_methods[];
+int
+py_add_methods(PyObject *module, PyMethodDef *methods);
+PyObject *
+py_params_table(void);
+
+#endif

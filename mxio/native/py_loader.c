@@ -1,0 +1,540 @@
+/* Loader: the engine for Python. */
+#include "py_core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "loader.h"
+
+/* Ctrl-C is looked for this often while waiting for a batch. */
+#define SLICE_MS 100
+
+struct py_loader {
+    PyObject_HEAD
+    struct mxio_loader *loader;
+    PyObject *decoder; /* decoder of last resort: (bytes, channels) -> pixels */
+    char **paths;      /* of the data files, NULL at the end */
+    int channels;
+    int64_t max_pixels;
+    bool busy; /* a consumer is inside, without the GIL */
+};
+
+static struct py_state *
+state_of(struct py_loader *self)
+{
+    return py_state_of_type(Py_TYPE((PyObject *)self));
+}
+
+static PyObject *
+raise_here(struct py_loader *self, const struct mxio_error *err)
+{
+    return py_raise(state_of(self), err, self->paths, NULL);
+}
+
+static void
+free_paths(char **paths)
+{
+    for (size_t i = 0; paths != NULL && paths[i] != NULL; i++)
+        mxio_free(paths[i]);
+    mxio_free(paths);
+}
+
+/* A sequence of str or bytes to paths; NULL with an exception. */
+static char **
+copy_paths(PyObject *sequence, size_t *count)
+{
+    const Py_ssize_t size = PySequence_Size(sequence);
+    char **paths = size < 0 ? NULL : mxio_alloc(((size_t)size + 1) * sizeof *paths);
+
+    if (paths == NULL)
+        return size < 0 ? NULL : (char **)PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < size; i++) {
+        PyObject *item = PySequence_GetItem(sequence, i);
+        PyObject *bytes = NULL;
+        if (item != NULL && PyUnicode_FSConverter(item, &bytes)) {
+            const size_t length = (size_t)PyBytes_Size(bytes) + 1;
+            paths[i] = mxio_alloc(length);
+            if (paths[i] != NULL)
+                memcpy(paths[i], PyBytes_AsString(bytes), length);
+            else
+                PyErr_NoMemory();
+        }
+        Py_XDECREF(bytes);
+        Py_XDECREF(item);
+        if (PyErr_Occurred()) {
+            free_paths(paths);
+            return NULL;
+        }
+    }
+    *count = (size_t)size;
+    return paths;
+}
+
+/* Borrow an optional buffer: None leaves the view empty. 0, or -1 with an exception. */
+static int
+borrow_optional(PyObject *object, Py_buffer *view)
+{
+    view->obj = NULL;
+    view->buf = NULL;
+    view->len = 0;
+    return object == Py_None ? 0 : PyObject_GetBuffer(object, view, PyBUF_SIMPLE);
+}
+
+static int
+make_loader(struct py_loader *self, struct py_state *state, PyObject *options,
+            struct mxio_loader_inputs *inputs)
+{
+    struct mxio_params params;
+    struct mxio_error err = MXIO_NO_ERROR;
+    enum mxio_input about;
+    enum mxio_status status;
+
+    if (py_params_fill(state, &params, options) < 0)
+        return -1;
+    self->channels = (int)params.data_shape.channels;
+    self->max_pixels = params.max_pixels;
+    inputs->params = &params;
+    inputs->thread_count = (size_t)params.preprocess_threads;
+    char *index_path = NULL, *list_path = NULL; /* params move into the loader: copies for messages */
+    if ((index_path = strdup(params.path_imgidx)) == NULL ||
+        (list_path = strdup(params.path_imglist)) == NULL) {
+        free(index_path);
+        mxio_params_free(&params);
+        PyErr_NoMemory();
+        return -1;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    status = mxio_loader_new(&self->loader, inputs, &about, &err);
+    Py_END_ALLOW_THREADS
+    if (status != MXIO_OK) {
+        const char *path = about == MXIO_INPUT_INDEX  ? index_path
+                           : about == MXIO_INPUT_LIST ? list_path
+                           : err.file < 0 && err.status == MXIO_EDATA ? self->paths[0]
+                                                                      : NULL;
+        if (about != MXIO_INPUT_DATA)
+            err.file = -1;
+        py_raise(state, &err, self->paths, path);
+    }
+    free(index_path);
+    free(list_path);
+    return status == MXIO_OK ? 0 : -1;
+}
+
+static PyObject *
+loader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *options, *files, *decoder, *index, *list, *mean;
+    Py_buffer index_view, list_view, mean_view;
+    int running;
+
+    if (kwargs != NULL && PyDict_Size(kwargs) > 0) {
+        PyErr_SetString(PyExc_TypeError, "Loader takes no keyword arguments");
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(args, "OOpOOOO:Loader", &options, &files, &running, &decoder, &index,
+                          &list, &mean))
+        return NULL;
+    struct py_loader *self = (struct py_loader *)PyType_GenericAlloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->decoder = Py_NewRef(decoder);
+    struct mxio_loader_inputs inputs = {.running = running != 0};
+    self->paths = copy_paths(files, &inputs.path_count);
+    if (self->paths == NULL || borrow_optional(index, &index_view) < 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    int failed = borrow_optional(list, &list_view);
+    if (!failed) {
+        failed = borrow_optional(mean, &mean_view);
+        if (!failed) {
+            inputs.paths = (const char *const *)self->paths;
+            inputs.index_text = index_view.buf;
+            inputs.index_size = (size_t)index_view.len;
+            inputs.list_text = list_view.buf;
+            inputs.list_size = (size_t)list_view.len;
+            inputs.mean = mean_view.buf;
+            failed = make_loader(self, py_state_of_type(type), options, &inputs);
+            PyBuffer_Release(&mean_view);
+        }
+        PyBuffer_Release(&list_view);
+    }
+    PyBuffer_Release(&index_view);
+    if (failed) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static int
+loader_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(((struct py_loader *)object)->decoder);
+    Py_VISIT(Py_TYPE(object));
+    return 0;
+}
+
+static int
+loader_clear(PyObject *object)
+{
+    Py_CLEAR(((struct py_loader *)object)->decoder);
+    return 0;
+}
+
+static void
+loader_dealloc(PyObject *object)
+{
+    struct py_loader *self = (struct py_loader *)object;
+    PyTypeObject *type = Py_TYPE(object);
+
+    PyObject_GC_UnTrack(object);
+    Py_BEGIN_ALLOW_THREADS /* the workers finish their samples first */
+    mxio_loader_free(self->loader);
+    Py_END_ALLOW_THREADS
+    free_paths(self->paths);
+    Py_CLEAR(self->decoder);
+    PyObject_GC_Del(object);
+    Py_DECREF(type);
+}
+
+/* One consumer at a time; 0, or -1 with an exception. */
+static int
+enter(struct py_loader *self)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+
+    if (!self->busy) {
+        self->busy = true;
+        return 0;
+    }
+    mxio_fail(&err, MXIO_ESTATE, "the loader is in use by another thread");
+    raise_here(self, &err);
+    return -1;
+}
+
+static PyObject *
+loader_start(PyObject *object, PyObject *args)
+{
+    struct py_loader *self = (struct py_loader *)object;
+    struct mxio_error err = MXIO_NO_ERROR;
+    unsigned long long epoch, carry, batch, step;
+    enum mxio_status status;
+
+    if (!PyArg_ParseTuple(args, "KKKK:start", &epoch, &carry, &batch, &step) || enter(self) < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    status = mxio_loader_start(self->loader, epoch, carry, batch, step, &err);
+    Py_END_ALLOW_THREADS
+    self->busy = false;
+    if (status != MXIO_OK)
+        return raise_here(self, &err);
+    Py_RETURN_NONE;
+}
+
+/* Pixels that the decoder gave, as a view; 0, or -1 with an exception. */
+static int
+view_of_pixels(struct py_loader *self, PyObject *pixels, Py_buffer *buffer, struct mxio_view *out)
+{
+    PyObject *shape = PyObject_GetAttrString(pixels, "shape");
+    int height, width, channels;
+
+    if (shape == NULL || !PyArg_ParseTuple(shape, "iii", &height, &width, &channels)) {
+        Py_XDECREF(shape);
+        return -1;
+    }
+    Py_DECREF(shape);
+    if (channels != self->channels || height < 1 || width < 1) {
+        PyErr_Format(PyExc_ValueError, "the decoder gave (%d, %d, %d), channels must be %d", height, width,
+                     channels, self->channels);
+        return -1;
+    }
+    const size_t row = (size_t)width * (size_t)channels;
+    if (py_buffer_of_size(pixels, buffer, row * (size_t)height, "decoded pixels") < 0)
+        return -1;
+    *out = (struct mxio_view){.bytes = buffer->buf,
+                              .stride = row,
+                              .width = width,
+                              .height = height,
+                              .channels = channels,
+                              .held = {0, 0, width, height}};
+    return 0;
+}
+
+/* The exception that is set, as a failure of the record; anything but an Exception stays set. */
+static enum mxio_status
+failure_from_exception(struct mxio_error *err)
+{
+    PyObject *kind, *value, *trace;
+
+    if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError) ||
+        PyErr_ExceptionMatches(PyExc_ImportError))
+        return MXIO_OK;
+    PyErr_Fetch(&kind, &value, &trace);
+    PyObject *text = value != NULL ? PyObject_Str(value) : NULL;
+    const char *words = text != NULL ? PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
+    mxio_fail(err, MXIO_EDATA, "%s", words != NULL ? words : "undecodable");
+    Py_XDECREF(text);
+    Py_XDECREF(kind);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    PyErr_Clear();
+    return MXIO_EDATA;
+}
+
+/* Decode one foreign row on this thread. *failed: *err says why. 0, or -1 with an exception. */
+static int
+decode_row(struct py_loader *self, const struct mxio_delivery *delivery, bool *failed,
+           struct mxio_error *err)
+{
+    const uint8_t *bytes;
+    size_t size;
+    enum mxio_status status;
+
+    Py_BEGIN_ALLOW_THREADS
+    status = mxio_loader_foreign(self->loader, &bytes, &size, err);
+    Py_END_ALLOW_THREADS
+    *failed = status != MXIO_OK;
+    if (*failed)
+        return 0;
+    PyObject *pixels = PyObject_CallFunction(self->decoder, "y#i", (const char *)bytes,
+                                             (Py_ssize_t)size, self->channels);
+    Py_buffer buffer;
+    struct mxio_view view;
+    if (pixels == NULL || view_of_pixels(self, pixels, &buffer, &view) < 0) {
+        Py_XDECREF(pixels);
+        *failed = failure_from_exception(err) != MXIO_OK;
+        return *failed ? 0 : -1;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    status = mxio_loader_finish(self->loader, delivery, &view, err);
+    Py_END_ALLOW_THREADS
+    PyBuffer_Release(&buffer);
+    Py_DECREF(pixels);
+    *failed = status != MXIO_OK;
+    return 0;
+}
+
+/* Make the batch whole. *redo: ask for it again. 0, or -1 with an exception. */
+static int
+decode_foreign(struct py_loader *self, const struct mxio_delivery *delivery, bool *redo)
+{
+    bool left = delivery->foreign_count > 0;
+
+    *redo = false;
+    while (left && !*redo) {
+        struct mxio_error err = MXIO_NO_ERROR;
+        enum mxio_status status = MXIO_OK;
+        bool failed;
+        if (decode_row(self, delivery, &failed, &err) < 0)
+            return -1;
+        Py_BEGIN_ALLOW_THREADS
+        if (failed)
+            status = mxio_loader_reject(self->loader, delivery, redo, &err);
+        left = mxio_loader_has_foreign(self->loader);
+        Py_END_ALLOW_THREADS
+        if (status != MXIO_OK) {
+            raise_here(self, &err);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Wait for a batch, looking for signals now and then. 0, or -1 with an exception. */
+static int
+wait_for_batch(struct py_loader *self, enum mxio_wait *wait, struct mxio_delivery *out)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+    enum mxio_status status;
+
+    do {
+        Py_BEGIN_ALLOW_THREADS
+        status = mxio_loader_next(self->loader, SLICE_MS, wait, out, &err);
+        Py_END_ALLOW_THREADS
+        if (status != MXIO_OK) {
+            raise_here(self, &err);
+            return -1;
+        }
+        if (PyErr_CheckSignals() < 0) {
+            if (*wait == MXIO_GIVEN)
+                mxio_block_release(out->block);
+            return -1;
+        }
+    } while (*wait == MXIO_NOT_YET);
+    return 0;
+}
+
+static PyObject *
+next_batch(struct py_loader *self)
+{
+    struct mxio_delivery batch;
+    enum mxio_wait wait;
+    bool redo;
+
+    do {
+        if (wait_for_batch(self, &wait, &batch) < 0)
+            return NULL;
+        if (wait == MXIO_OVER)
+            Py_RETURN_NONE;
+        const int failed = decode_foreign(self, &batch, &redo);
+        if (failed || redo)
+            mxio_block_release(batch.block);
+        if (failed)
+            return NULL;
+    } while (redo);
+    PyObject *block = py_block_wrap(state_of(self), batch.block);
+    if (block == NULL)
+        return NULL;
+    return Py_BuildValue("Nnnnn", block, (Py_ssize_t)batch.rows, (Py_ssize_t)batch.pad,
+                         (Py_ssize_t)batch.label_offset, (Py_ssize_t)batch.id_offset);
+}
+
+static PyObject *
+loader_next(PyObject *object, PyObject *ignored)
+{
+    struct py_loader *self = (struct py_loader *)object;
+
+    (void)ignored;
+    if (enter(self) < 0)
+        return NULL;
+    PyObject *out = next_batch(self);
+    self->busy = false;
+    return out;
+}
+
+static PyObject *
+loader_count(PyObject *object, PyObject *ignored)
+{
+    struct py_loader *self = (struct py_loader *)object;
+    struct mxio_error err = MXIO_NO_ERROR;
+    uint64_t count = 0;
+    enum mxio_status status;
+
+    (void)ignored;
+    Py_BEGIN_ALLOW_THREADS
+    status = mxio_loader_count(self->loader, &count, &err);
+    Py_END_ALLOW_THREADS
+    return status == MXIO_OK ? PyLong_FromUnsignedLongLong(count) : raise_here(self, &err);
+}
+
+static PyObject *
+loader_batches(PyObject *object, PyObject *args)
+{
+    struct py_loader *self = (struct py_loader *)object;
+    unsigned long long batch, step;
+
+    if (!PyArg_ParseTuple(args, "KK:batches", &batch, &step))
+        return NULL;
+    PyObject *count = loader_count(object, NULL);
+    if (count == NULL)
+        return NULL;
+    const uint64_t out = mxio_loader_batches(self->loader, PyLong_AsUnsignedLongLong(count), batch, step);
+    Py_DECREF(count);
+    return PyLong_FromUnsignedLongLong(out);
+}
+
+static PyObject *
+loader_carry(PyObject *object, PyObject *ignored)
+{
+    (void)ignored;
+    return PyLong_FromUnsignedLongLong(mxio_loader_carry(((struct py_loader *)object)->loader));
+}
+
+static PyObject *
+loader_offsets(PyObject *object, PyObject *ignored)
+{
+    struct py_loader *self = (struct py_loader *)object;
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_block *block;
+    size_t count;
+    enum mxio_status status;
+
+    (void)ignored;
+    Py_BEGIN_ALLOW_THREADS
+    status = mxio_loader_offsets(self->loader, &block, &count, &err);
+    Py_END_ALLOW_THREADS
+    return status == MXIO_OK ? py_block_wrap(state_of(self), block) : raise_here(self, &err);
+}
+
+static PyObject *
+loader_errors(PyObject *object, PyObject *ignored)
+{
+    struct py_loader *self = (struct py_loader *)object;
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_error *bad;
+    size_t count;
+
+    (void)ignored;
+    if (mxio_loader_errors(self->loader, &bad, &count, &err) != MXIO_OK)
+        return raise_here(self, &err);
+    PyObject *out = PyList_New(0);
+    for (size_t i = 0; out != NULL && i < count; i++) {
+        const char *path = bad[i].file >= 0 ? self->paths[bad[i].file] : "";
+        PyObject *text = py_describe(&bad[i], path);
+        PyObject *id = bad[i].has_id ? PyLong_FromUnsignedLongLong(bad[i].id) : Py_NewRef(Py_None);
+        PyObject *entry = text == NULL || id == NULL
+                              ? NULL
+                              : Py_BuildValue("NLOLO", PyUnicode_DecodeFSDefault(path),
+                                              (long long)bad[i].record, id, (long long)bad[i].offset, text);
+        Py_XDECREF(text);
+        Py_XDECREF(id);
+        if (entry == NULL || PyList_Append(out, entry) < 0)
+            Py_CLEAR(out);
+        Py_XDECREF(entry);
+    }
+    mxio_free(bad);
+    return out;
+}
+
+static PyObject *
+loader_memory(PyObject *object, PyObject *ignored)
+{
+    size_t used, idle;
+
+    (void)ignored;
+    mxio_loader_memory(((struct py_loader *)object)->loader, &used, &idle);
+    return Py_BuildValue("nn", (Py_ssize_t)used, (Py_ssize_t)idle);
+}
+
+static PyObject *
+loader_close(PyObject *object, PyObject *ignored)
+{
+    struct py_loader *self = (struct py_loader *)object;
+
+    (void)ignored;
+    Py_BEGIN_ALLOW_THREADS
+    mxio_loader_close(self->loader);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef loader_methods[] = {
+    {"start", loader_start, METH_VARARGS, "Begin an epoch: epoch, carry, first batch, step."},
+    {"next", loader_next, METH_NOARGS, "(block, rows, pad, label offset, id offset), or None at the end."},
+    {"count", loader_count, METH_NOARGS, "Records of this part."},
+    {"batches", loader_batches, METH_VARARGS, "Batches of an epoch, from a first batch on in steps."},
+    {"carry", loader_carry, METH_NOARGS, "Positions of the next epoch taken so far."},
+    {"offsets", loader_offsets, METH_NOARGS, "Offsets of all record heads, uint64."},
+    {"errors", loader_errors, METH_NOARGS, "Bad records met so far: (path, record, id, offset, sentence)."},
+    {"memory", loader_memory, METH_NOARGS, "Batches in use and idle."},
+    {"close", loader_close, METH_NOARGS, "Stop and join the threads; idempotent."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot loader_slots[] = {
+    {Py_tp_doc, "The engine: batches in a fixed order, made by worker threads."},
+    {Py_tp_new, loader_new},
+    {Py_tp_dealloc, loader_dealloc},
+    {Py_tp_traverse, loader_traverse},
+    {Py_tp_clear, loader_clear},
+    {Py_tp_methods, loader_methods},
+    {0, NULL},
+};
+
+PyType_Spec py_loader_spec = {
+    .name = "mxio._core.Loader",
+    .basicsize = sizeof(struct py_loader),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = loader_slots,
+};

@@ -1,0 +1,59 @@
+/*
+ * Random numbers without state: (seed, epoch, record, draw) -> number.
+ *
+ * Every purpose has its own draw number, so that a new augmentation never changes the numbers of
+ * the others. Numbers are never reassigned. The mixer is the finaliser of splitmix64 (Steele,
+ * Lea, Flood 2014), as in counter-based generators (Salmon et al. 2011): results do not depend on
+ * threads, order, or the processor.
+ *
+ * Threads: pure functions.
+ */
+#ifndef MXIO_RNG_H
+#define MXIO_RNG_H
+
+#include "base.h"
+
+/* Purposes; a draw in a try t of several uses the number purpose + t * MXIO_DRAW_TRY. */
+enum mxio_draw {
+    MXIO_DRAW_AREA = 1,
+    MXIO_DRAW_RATIO = 2,
+    MXIO_DRAW_SWAP = 3,
+    MXIO_DRAW_CROP_X = 4,
+    MXIO_DRAW_CROP_Y = 5,
+    MXIO_DRAW_MIRROR = 6,
+    MXIO_DRAW_TRY = 64,
+};
+
+struct mxio_rng {
+    uint64_t key;
+};
+
+struct mxio_rng
+mxio_rng_make(int64_t seed, uint64_t epoch, uint64_t record);
+
+uint64_t
+mxio_rng_bits(struct mxio_rng rng, uint32_t draw);
+
+/* Uniform in [0, 1), a multiple of 2^-53. */
+double
+mxio_rng_unit(struct mxio_rng rng, uint32_t draw);
+
+/* Uniform in [low, high]; low <= high. */
+int64_t
+mxio_rng_integer(struct mxio_rng rng, uint32_t draw, int64_t low, int64_t high);
+
+/* A permutation of 0..count-1 with random access: a keyed Feistel network with cycle walking. */
+struct mxio_permutation {
+    uint64_t count;
+    uint64_t keys[8];
+    uint32_t left_bits, right_bits;
+};
+
+struct mxio_permutation
+mxio_permutation_make(int64_t seed, uint64_t epoch, uint64_t count);
+
+/* position < count. */
+uint64_t
+mxio_permutation_at(const struct mxio_permutation *permutation, uint64_t position);
+
+#endif

@@ -1,0 +1,258 @@
+"""The NDArray face over NumPy, and MXNet's NDArray list files (mean images)."""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+from collections.abc import Mapping, Sequence
+from io import BufferedReader
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from mxio._atomic import PendingFile, naming, publish
+from mxio.errors import DataError
+
+__all__ = ["Context", "NDArray", "array", "load", "save"]
+
+_LIST_MAGIC = 0x112
+_V1_MAGIC = 0xF993FAC8
+_V2_MAGIC = 0xF993FAC9
+_V3_MAGIC = 0xF993FACA
+_STORAGE = {1: "row_sparse", 2: "csr"}
+_MAX_DIMENSIONS = 32  # what every NumPy can hold
+
+# MXNet's type flags; 8 and above only in files of MXNet 2.
+_NAMES = "<f4", "<f8", "<f2", "u1", "<i4", "i1", "<i8", "?", "<i2", "<u2", "<u4", "<u8"
+_TYPES: dict[int, np.dtype[Any]] = dict(enumerate(map(np.dtype, _NAMES)))
+_FLAGS = {dtype: flag for flag, dtype in _TYPES.items()}
+
+
+class Context(NamedTuple):
+    """Where an array lives; here always cpu(0)."""
+
+    device_type: str
+    device_id: int
+
+    def __str__(self) -> str:
+        return f"{self.device_type}({self.device_id})"
+
+
+class NDArray(np.ndarray[Any, np.dtype[Any]]):
+    """A NumPy array that also answers to MXNet's method names.
+
+    >>> array([[1, 2], [3, 4]]).sum(axis=0).asnumpy().tolist()
+    [4.0, 6.0]
+    """
+
+    def __array_wrap__(
+        self,
+        array: np.ndarray[Any, Any],
+        context: Any = None,
+        return_scalar: bool = False,
+    ) -> Any:
+        """Let reductions give scalars, as they do for plain arrays."""
+        return array[()] if array.ndim == 0 else array.view(type(self))
+
+    @property
+    def context(self) -> Context:
+        """The device of the array: cpu(0)."""
+        return Context("cpu", 0)
+
+    ctx = context
+
+    def asnumpy(self) -> npt.NDArray[Any]:
+        """The same memory as a plain numpy.ndarray; nothing is copied."""
+        return self.view(np.ndarray)
+
+    def asscalar(self) -> Any:
+        """The one element as a NumPy scalar; ValueError unless there is exactly one."""
+        if self.size != 1:
+            raise ValueError(f"asscalar needs exactly 1 element, got {self.size}")
+        return self.asnumpy().reshape(1)[0]
+
+    def wait_to_read(self) -> None:
+        """Nothing to wait for: the values are there."""
+
+
+def array(source: npt.ArrayLike, ctx: object = None, dtype: Any = None) -> NDArray:
+    """A new NDArray with the values of `source`.
+
+    `dtype` defaults to that of `source` if it is an NDArray, else to float32, as in
+    MXNet. `ctx` is accepted and without effect.
+    """
+    if dtype is None:
+        dtype = source.dtype if isinstance(source, NDArray) else np.float32
+    return np.array(source, dtype=dtype, order="C").view(NDArray)
+
+
+def save(
+    fname: str | os.PathLike[str],
+    data: npt.NDArray[Any]
+    | Sequence[npt.NDArray[Any]]
+    | Mapping[str, npt.NDArray[Any]],
+) -> None:
+    """Write an array, a list of arrays or a dict of named ones as an NDArray list file.
+
+    The file appears under its name only when whole. Raises TypeError for what is no
+    array or has a dtype MXNet does not know, ValueError for 0-d arrays (the format has
+    no scalars), OSError naming the file.
+    """
+    names: list[str] = []
+    if isinstance(data, np.ndarray):
+        arrays = [data]
+    elif isinstance(data, Mapping):
+        names = list(data)
+        arrays = list(data.values())
+    else:
+        arrays = list(data)
+    heads = [_array_head(item, place) for place, item in enumerate(arrays)]
+    tags = [name.encode() for name in names]
+    file = PendingFile(os.fspath(fname))
+    file.write(struct.pack("<QQQ", _LIST_MAGIC, 0, len(arrays)))
+    for head, item in zip(heads, arrays, strict=True):
+        file.write(head)
+        file.write(item.astype(item.dtype.newbyteorder("<"), "C", copy=False).tobytes())
+    file.write(struct.pack("<Q", len(tags)))
+    for tag in tags:
+        file.write(struct.pack("<Q", len(tag)) + tag)
+    publish(file)
+
+
+def load(fname: str | os.PathLike[str]) -> list[NDArray] | dict[str, NDArray]:
+    """The arrays of an NDArray list file: a dict if they have names, else a list.
+
+    Reads all versions of the format (V0 to V3). An array that MXNet saved without a
+    shape comes back as float32 of shape (0,). Raises DataError, naming file and byte
+    offset, for damaged files, sparse arrays and types NumPy lacks; OSError when the
+    system refuses.
+    """
+    path = os.fspath(fname)
+    with naming(path), open(path, "rb") as file:
+        reader = _Reader(path, file)
+        magic, _, count = reader.numbers("<QQQ", "the list header")
+        if magic != _LIST_MAGIC:
+            reader.fail(f"magic number is {magic:#x}, an NDArray list has 0x112", 0)
+        arrays: list[NDArray] = []
+        while len(arrays) < count:
+            arrays.append(_read_array(reader))
+        (name_count,) = reader.numbers("<Q", "the number of names")
+        if name_count == 0:
+            return arrays
+        if name_count != count:
+            reader.fail(f"{name_count} names for {count} arrays")
+        return {_read_name(reader): item for item in arrays}
+
+
+class _Reader:
+    """Takes numbers and bytes off a file, never more than it has."""
+
+    def __init__(self, path: str, file: BufferedReader) -> None:
+        self.path = path
+        self.offset = 0
+        self._file = file
+        self._size = os.fstat(file.fileno()).st_size
+
+    def fail(self, problem: str, offset: int | None = None) -> NoReturn:
+        at = self.offset if offset is None else offset
+        raise DataError(f"{self.path}: byte {at}: {problem}", self.path, offset=at)
+
+    def expect(self, size: int, what: str) -> None:
+        """Fail unless `size` more bytes are there."""
+        left = self._size - self.offset
+        if size > left:
+            self.fail(f"{what} needs {size} bytes, {left} left")
+
+    def fill(self, out: npt.NDArray[Any], what: str) -> None:
+        """Read the next out.nbytes bytes into a C-contiguous array."""
+        self.expect(out.nbytes, what)
+        if self._file.readinto(out.reshape(-1).view(np.uint8).data) != out.nbytes:
+            self.fail(f"{what}: the file became shorter while it was read")
+        self.offset += out.nbytes
+
+    def take(self, size: int, what: str) -> bytes:
+        self.expect(size, what)
+        taken = np.empty(size, np.uint8)
+        self.fill(taken, what)
+        return taken.tobytes()
+
+    def numbers(self, layout: str, what: str) -> tuple[int, ...]:
+        return struct.unpack(layout, self.take(struct.calcsize(layout), what))
+
+
+def _array_head(item: object, place: int) -> bytes:
+    """What stands before the data of an array in version 2 of the format."""
+    if not isinstance(item, np.ndarray):
+        raise TypeError(f"entry {place} must be an array, got {type(item).__name__}")
+    flag = _FLAGS.get(item.dtype.newbyteorder("<"))
+    if flag is None:
+        known = ", ".join(dtype.name for dtype in _FLAGS)
+        raise TypeError(f"array {place} has dtype {item.dtype}; known: {known}")
+    if item.ndim == 0:
+        raise ValueError(f"array {place} is a scalar; give it the shape (1,)")
+    shape = struct.pack(f"<i{item.ndim}q", item.ndim, *item.shape)
+    return struct.pack("<Ii", _V2_MAGIC, 0) + shape + struct.pack("<iii", 1, 0, flag)
+
+
+def _read_array(reader: _Reader) -> NDArray:
+    start = reader.offset
+    shape = _read_shape(reader)
+    if shape is None:
+        return np.zeros(0, np.float32).view(NDArray)
+    _, _, flag = reader.numbers("<iii", "context and type of an array")
+    if flag not in _TYPES:
+        reader.fail(f"type flag {flag} has no NumPy type", reader.offset - 4)
+    dtype = _TYPES[flag]
+    what = f"the data of an array of shape {shape}, {dtype}"
+    reader.expect(math.prod(shape) * dtype.itemsize, what)
+    try:
+        item = np.empty(shape, dtype)
+    except ValueError as error:
+        reader.fail(f"no array of shape {shape}: {error}", start)
+    reader.fill(item, what)
+    return item.view(NDArray)
+
+
+def _read_shape(reader: _Reader) -> tuple[int, ...] | None:
+    """The shape of the array that begins here; None for an array that ends with it."""
+    (magic,) = reader.numbers("<I", "an array")
+    if magic in (_V2_MAGIC, _V3_MAGIC):
+        (storage,) = reader.numbers("<i", "the storage type of an array")
+        if storage != 0:
+            kind = _STORAGE.get(storage, f"storage type {storage}")
+            reader.fail(
+                f"a sparse array ({kind}); only dense ones can be read",
+                reader.offset - 4,
+            )
+    letter = "q"
+    dimensions = magic
+    if magic in (_V1_MAGIC, _V2_MAGIC, _V3_MAGIC):
+        (dimensions,) = reader.numbers("<i", "the number of dimensions")
+    else:
+        letter = "I"  # version 0: what would be the magic number is the number itself
+    if magic == _V3_MAGIC and dimensions == -1:
+        return None
+    if not 0 <= dimensions <= _MAX_DIMENSIONS:
+        reader.fail(
+            f"an array of {dimensions} dimensions; at most {_MAX_DIMENSIONS} can be",
+            reader.offset - 4,
+        )
+    if dimensions == 0 and magic != _V3_MAGIC:
+        return None
+    shape = reader.numbers(f"<{dimensions}{letter}", f"a shape of {dimensions}")
+    if magic == _V3_MAGIC and -1 in shape:
+        return None
+    if any(length < 0 for length in shape):
+        reader.fail(f"shape {shape} has a negative length")
+    return shape
+
+
+def _read_name(reader: _Reader) -> str:
+    (length,) = reader.numbers("<Q", "the length of a name")
+    start = reader.offset
+    try:
+        return reader.take(length, "a name").decode()
+    except UnicodeDecodeError:
+        reader.fail("a name that is not UTF-8", start)

@@ -1,0 +1,212 @@
+"""The parameters of the loaders, as Python sees them: names, signatures, conversions.
+
+The one table is native/params.def; it arrives here as `_core.PARAMS`. Ranges, and what must hold
+between parameters, are checked in the core, which says what is wrong.
+"""
+
+import difflib
+import inspect
+import operator
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mxio import _core
+from mxio.errors import ParameterError
+
+__all__ = ["MX", "NUMPY", "TABLE", "TORCH", "Param", "bind", "signature"]
+
+MX = _core.FACE_MX
+NUMPY = _core.FACE_NUMPY
+TORCH = _core.FACE_TORCH
+
+
+class Param(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    kind: str
+    group: str
+    faces: int
+    required: bool
+    default: Any
+    low: Any
+    high: Any
+    choices: tuple[str, ...]
+    doc: str
+
+
+TABLE = {row[0]: Param(*row) for row in _core.PARAMS}
+
+_TRUE = ("true", "1")
+_FALSE = ("false", "0")
+
+
+def signature(face: int, optional: tuple[str, ...] = ()) -> inspect.Signature:
+    """The keyword-only signature of a loader; `optional` names need no value there."""
+    return inspect.Signature(
+        [
+            inspect.Parameter(
+                row.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty
+                if row.required and row.name not in optional
+                else None
+                if row.required
+                else row.default,
+            )
+            for row in TABLE.values()
+            if row.faces & face
+        ]
+    )
+
+
+def bind(
+    caller: str,
+    face: int,
+    options: Mapping[str, object],
+    optional: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Canonical values of the options given: int, float, str, tuple, or None.
+
+    On the mx.io face values may be given as text, as MXNet takes them. TypeError for an unknown or
+    missing name and for a value of a wrong type; ParameterError for a value that is wrong.
+    """
+    known = {name: row for name, row in TABLE.items() if row.faces & face}
+    for name in options:
+        if name not in known:
+            raise TypeError(_unknown(caller, name, known))
+    for row in known.values():
+        missing = row.name not in options or options[row.name] is None
+        if row.required and missing and row.name not in optional:
+            raise TypeError(f"{caller} needs the parameter {row.name}: {row.doc}")
+    return {
+        name: _convert(known[name], value, text=face == MX)
+        for name, value in options.items()
+        if value is not None
+    }
+
+
+def _unknown(caller: str, name: str, known: Mapping[str, Param]) -> str:
+    if name in TABLE:
+        return f"{caller} does not take the parameter {name!r}"
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{caller} has no parameter {name!r}{hint}"
+
+
+def _convert(row: Param, value: object, text: bool) -> object:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if text and isinstance(value, str) and row.kind != "TEXT":
+        value = _from_text(row, value.strip())
+        if value is None:
+            return None if row.default is None else row.default
+    return _CONVERTERS[row.kind](row, value)
+
+
+def _from_text(row: Param, value: str) -> object:
+    if value == "None":
+        return None
+    try:
+        if row.kind == "INT":
+            return int(value)
+        if row.kind == "REAL":
+            return float(value)
+        if row.kind == "FLAG" and value.lower() in _TRUE + _FALSE:
+            return value.lower() in _TRUE
+        if row.kind == "SHAPE" and value[:1] + value[-1:] in ("()", "[]"):
+            return tuple(int(side) for side in value[1:-1].split(",") if side.strip())
+    except ValueError:
+        pass
+    if row.kind == "CHOICE":
+        return value
+    raise ParameterError(f"{row.name} must be {_EXPECTED[row.kind]}, got {value!r}")
+
+
+_EXPECTED = {
+    "INT": "a whole number",
+    "REAL": "a number",
+    "FLAG": "True or False",
+    "CHOICE": "one of its names",
+    "TEXT": "text or a path",
+    "SHAPE": "(channels, height, width)",
+}
+
+
+def _wrong_type(row: Param, value: object) -> TypeError:
+    return TypeError(
+        f"{row.name} must be {_EXPECTED[row.kind]}, got {value!r} ({type(value).__name__})"
+    )
+
+
+def _int(row: Param, value: object) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise _wrong_type(row, value)
+    number = operator.index(value)
+    if not -(2**63) < number < 2**63:
+        raise ParameterError(
+            f"{row.name} must be in [{row.low}, {row.high}], got {number}"
+        )
+    return number
+
+
+def _real(row: Param, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong_type(row, value)
+    return float(value)
+
+
+def _flag(row: Param, value: object) -> int:
+    if not isinstance(value, bool | int):
+        raise _wrong_type(row, value)
+    if value not in (0, 1):
+        raise ParameterError(f"{row.name} must be True or False, got {value!r}")
+    return int(value)
+
+
+def _choice(row: Param, value: object) -> int:
+    if row.name in ("dtype", "label_dtype") and not isinstance(value, str):
+        try:
+            value = np.dtype(value).name  # type: ignore[call-overload]
+        except TypeError:
+            raise _wrong_type(row, value) from None
+    if not isinstance(value, str):
+        raise _wrong_type(row, value)
+    if value not in row.choices:
+        names = ", ".join(map(repr, row.choices))
+        raise ParameterError(f"{row.name} must be one of {names}, got {value!r}")
+    return row.choices.index(value)
+
+
+def _text(row: Param, value: object) -> str:
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if not isinstance(value, str):
+        raise _wrong_type(row, value)
+    if "\0" in value:
+        raise ParameterError(f"{row.name} holds a NUL character: {value!r}")
+    return value
+
+
+def _shape(row: Param, value: object) -> tuple[int, ...]:
+    if isinstance(value, str) or not hasattr(value, "__len__"):
+        raise _wrong_type(row, value)
+    sides = tuple(_int(row, side) for side in value)  # type: ignore[attr-defined]
+    if len(sides) != 3:
+        raise ParameterError(
+            f"{row.name} must have 3 numbers, (channels, height, width), got {sides}"
+        )
+    return sides
+
+
+_CONVERTERS = {
+    "INT": _int,
+    "REAL": _real,
+    "FLAG": _flag,
+    "CHOICE": _choice,
+    "TEXT": _text,
+    "SHAPE": _shape,
+}

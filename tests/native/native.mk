@@ -1,0 +1,81 @@
+# Builds the core without Python, once per variant, and runs the C tests against it.
+# Called by the Makefile at the root, in the root folder.
+
+VARIANT ?= plain
+OUT = build/native/$(VARIANT)
+
+# What setup.py found and decided: CORE_CFLAGS, CORE_LIBS, PYTHON_CFLAGS.
+ARGUMENTS = build/native/arguments.mk
+$(ARGUMENTS): setup.py
+	@mkdir -p $(@D)
+	@$(PYTHON) setup.py --quiet arguments >$@.new && mv $@.new $@
+include $(ARGUMENTS)
+
+# Fuzz targets run under libFuzzer where there is one, else under standalone.c.
+ifeq ($(VARIANT),fuzz)
+LIBFUZZER := $(shell echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' \
+    | clang -x c - -fsanitize=fuzzer,address -o /dev/null 2>/dev/null && echo yes)
+CC := $(if $(LIBFUZZER),clang,$(CC))
+endif
+
+SANITIZE_asan = -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE_tsan = -fsanitize=thread
+SANITIZE_fuzz = $(SANITIZE_asan) $(if $(LIBFUZZER),-fsanitize=fuzzer-no-link)
+LEVEL_plain = -O2
+LEVEL_cover = -O0 --coverage
+LEVEL = $(or $(LEVEL_$(VARIANT)),-O1 -fno-omit-frame-pointer)
+CFLAGS = $(CORE_CFLAGS) $(LEVEL) -g $(SANITIZE_$(VARIANT)) -Imxio/native -MMD
+
+CORE = $(filter-out mxio/native/py_%,$(wildcard mxio/native/*.c))
+OBJECTS = $(CORE:mxio/native/%.c=$(OUT)/%.o)
+TESTS = $(patsubst tests/native/%.c,$(OUT)/%,$(wildcard tests/native/test_*.c))
+EVERY_C = $(wildcard mxio/native/*.c tests/native/*.c tests/fuzz/*.c)
+
+# With much address space randomisation no room is left for the thread sanitizer's shadow.
+RUN_tsan = $(if $(shell command -v setarch),setarch -R)
+
+.PHONY: test warnings tidy fuzz cover
+.SECONDARY: $(OBJECTS)
+
+test: $(TESTS)
+	@for test in $(TESTS); do \
+	    $(RUN_$(VARIANT)) $$test || { echo "$$test failed" >&2; exit 1; }; \
+	    echo "$$test passed"; \
+	done
+
+$(OUT)/%.o: mxio/native/%.c $(ARGUMENTS)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -c $< -o $@
+
+$(OUT)/test_%: tests/native/test_%.c $(OBJECTS)
+	@$(CC) $(CFLAGS) $< $(OBJECTS) $(CORE_LIBS) -o $@
+
+# Every file of the core, the bindings and the tests, each warning an error.
+warnings:
+	@mkdir -p $(OUT)
+	@for file in $(EVERY_C); do \
+	    $(CC) $(CORE_CFLAGS) $(PYTHON_CFLAGS) -Imxio/native -Werror \
+	        -c $$file -o $(OUT)/warnings.o || exit 1; \
+	done
+
+tidy:
+	@clang-tidy --quiet $(EVERY_C) -- $(CORE_CFLAGS) $(PYTHON_CFLAGS) -Imxio/native
+
+MAIN_fuzz = $(if $(LIBFUZZER),-fsanitize=fuzzer,tests/fuzz/standalone.c)
+$(OUT)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/standalone.c $(OBJECTS)
+	@$(CC) $(CFLAGS) $< $(MAIN_fuzz) $(OBJECTS) $(CORE_LIBS) -o $@
+
+# Inputs that crashed once are kept in tests/fuzz/corpus; new ones are written there.
+fuzz: $(OUT)/fuzz_$(T)
+	@mkdir -p tests/fuzz/corpus/$(T)
+	$(PYTHON) tests/fuzz/make_seeds.py $(T) $(OUT)/seeds/$(T)
+	$< -max_total_time=$(S) -max_len=65536 -timeout=10 -rss_limit_mb=2048 \
+	    -print_final_stats=1 -artifact_prefix=tests/fuzz/corpus/$(T)/ \
+	    $(OUT)/seeds/$(T) tests/fuzz/corpus/$(T)
+
+cover: test
+	@for file in $(CORE); do \
+	    gcov --stdout --object-directory $(OUT) $$file | grep '#####' | sed "s|^|$$file|"; \
+	done
+
+-include $(wildcard $(OUT)/*.d)

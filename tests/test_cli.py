@@ -1,0 +1,186 @@
+"""mxio.cli and mxio.quickstart: the command line, and what it says when it fails."""
+
+import importlib.metadata
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mxio import quickstart
+from mxio.cli import main
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure as briefly as possible."""
+    monkeypatch.setattr(quickstart, "EPOCH_SECONDS", 0.001)
+    monkeypatch.setattr(quickstart, "TURN_SECONDS", 0.001)
+
+
+def save_pictures(folder: Path, kinds: list[str], each: int = 2) -> None:
+    rng = np.random.default_rng(5)
+    for kind in kinds:
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        for number in range(each):
+            pixels = rng.integers(0, 255, (32, 48, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / kind / f"{number}.jpg")
+
+
+def test_without_arguments_it_prints_its_help(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = main([])
+
+    assert code == 0
+    assert "quickstart" in capsys.readouterr().out
+
+
+def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["--version"])
+
+    expected = f"mxio {importlib.metadata.version('mxio')}\n"
+    assert (code, capsys.readouterr().out) == (0, expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["quickstrat"], "quickstrat"),
+        (["quickstart", "--threads", "0"], "must be in [1, 1024], got 0"),
+        (["quickstart", "--threads", "two"], "must be in [1, 1024], got two"),
+        (["quickstart", "--colour"], "--colour"),
+    ],
+)
+def test_a_wrong_call_is_told_and_gives_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(arguments)
+
+    assert code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["images", "out"])
+def test_a_missing_folder_is_one_sentence_and_gives_1(
+    missing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = tmp_path / "absent"
+    given = {"images": tmp_path, "out": tmp_path / "sheet.png"}
+    given[missing] = absent if missing == "images" else absent / "sheet.png"
+
+    code = main(["quickstart", *(f"--{name}={path}" for name, path in given.items())])
+
+    told = capsys.readouterr().err
+    assert code == 1
+    assert str(absent) in told
+    assert told.count("\n") == 1
+
+
+def test_a_folder_without_pictures_is_one_sentence_and_gives_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+
+    code = main(["quickstart", f"--images={tmp_path}", f"--out={tmp_path / 'x.png'}"])
+
+    told = capsys.readouterr().err
+    assert code == 1
+    assert str(tmp_path) in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_quickstart_measures_every_face_and_draws_all_classes(
+    tmp_path: Path, hasty: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "sheet.png"
+
+    code = main(["quickstart", f"--out={out}", "--threads=2"])
+
+    told = capsys.readouterr().out
+    assert code == 0
+    assert "40 pictures of 5 classes (cat, coffee, galaxy, gravel, rocket)" in told
+    faces = ["io.ImageRecordIter", "adapters.numpy.ImageRecordLoader"]
+    if importlib.util.find_spec("torch") is not None:
+        faces.append("adapters.torch.ImageRecordDataset")
+    for face in faces:
+        assert re.search(rf"mxio\.{face} +[0-9]+ +[0-9]+%", told)
+    with Image.open(out) as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.height > 5 * 100
+
+
+def test_quickstart_without_torch_says_that_a_face_is_left_out(
+    tmp_path: Path,
+    hasty: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+
+    code = main(["quickstart", f"--out={tmp_path / 'sheet.png'}"])
+
+    assert code == 0
+    assert "torch is not installed" in capsys.readouterr().out
+
+
+def test_quickstart_takes_a_flat_folder_as_one_class(
+    tmp_path: Path, hasty: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "holiday"
+    save_pictures(folder, ["."], each=3)
+
+    code = main(["quickstart", f"--images={folder}", f"--out={tmp_path / 'x.png'}"])
+
+    assert code == 0
+    assert "3 pictures of 1 class (holiday)" in capsys.readouterr().out
+
+
+def test_quickstart_leaves_out_what_is_no_picture_and_names_it(
+    tmp_path: Path, hasty: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pictures"
+    save_pictures(folder, ["red", "blue"])
+    (folder / "red" / "broken.jpg").write_bytes(b"no picture")
+
+    code = main(["quickstart", f"--images={folder}", f"--out={tmp_path / 'x.png'}"])
+
+    told = capsys.readouterr().out
+    assert code == 0
+    assert "Left out red/broken.jpg" in told
+    assert "4 pictures of 2 classes (blue, red)" in told
+
+
+def test_quickstart_takes_a_part_of_a_large_folder(
+    tmp_path: Path,
+    hasty: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save_pictures(tmp_path / "many", [f"kind{number:02}" for number in range(20)])
+    monkeypatch.setattr(quickstart, "PICTURES_MAX", 20)
+    out = tmp_path / "x.png"
+
+    code = main(["quickstart", f"--images={tmp_path / 'many'}", f"--out={out}"])
+
+    told = capsys.readouterr().out
+    assert code == 0
+    assert "Of 40 pictures" in told
+    assert "20 pictures of 20 classes (kind00, kind01, kind02" in told
+
+
+def test_pack_samples_gives_five_labelled_classes(tmp_path: Path) -> None:
+    rec, idx, lst = quickstart.pack_samples(tmp_path)
+
+    lines = [line.split("\t") for line in lst.read_text().splitlines()]
+    classes = ["cat", "coffee", "galaxy", "gravel", "rocket"]
+    assert [int(key) for key, _, _ in lines] == list(range(40))
+    assert [classes[int(float(label))] for _, label, _ in lines] == [
+        Path(name).parent.name for _, _, name in lines
+    ]
+    assert len(idx.read_text().splitlines()) == 40
+    assert rec.read_bytes()[:4] == b"\x0a\x23\xd7\xce"

@@ -1,0 +1,57 @@
+"""Every program in examples/ runs as it is and prints what it promises."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+EXPECTED = {
+    "dataiter.py": [
+        "epoch 0 batch 2: (16, 3, 128, 128) float32",
+        "8 rows of padding",
+        "epoch 1 batch 0",
+    ],
+    "numpy_loader.py": [
+        "data (8, 128, 128, 3) uint8, label int64",
+        "epoch 0: 40 records, 40 different",
+        "epoch 1: 40 records, 40 different",
+    ],
+    "torch_dataset.py": [
+        "batch  (8, 3, 128, 128) torch.float32",
+        "sample (3, 128, 128) torch.float32, label",
+    ],
+    "two_ranks_partitions.py": [
+        "rank 0 read",
+        "rank 1 read",
+        "together they read every record exactly once: True",
+    ],
+}
+NEED_TORCH = ["torch_dataset.py", "two_ranks_partitions.py"]
+
+
+def test_every_example_is_checked_here() -> None:
+    names = {path.name for path in EXAMPLES.glob("*.py")}
+
+    assert names == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_an_example_runs_and_prints_what_it_shows(name: str, tmp_path: Path) -> None:
+    if name in NEED_TORCH and importlib.util.find_spec("torch") is None:
+        pytest.skip("needs torch")
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / name)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [part for part in EXPECTED[name] if part not in done.stdout] == []
+    assert list(tmp_path.iterdir()) == []
