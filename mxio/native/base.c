@@ -62,7 +62,8 @@ mxio_multiply(size_t a, size_t b, size_t *out)
 static bool
 fails_now(void)
 {
-    uint64_t left = atomic_load_explicit(&allocations_until_failure, memory_order_relaxed);
+    uint64_t left =
+        atomic_load_explicit(&allocations_until_failure, memory_order_relaxed);
 
     if (left == 0)
         return false;
@@ -107,7 +108,8 @@ mxio_alloc_pages(size_t size)
         return NULL;
 #ifdef MADV_HUGEPAGE
     if (size >= HUGE_PAGE)
-        (void)madvise(block, rounded, MADV_HUGEPAGE); /* a wish: refusal costs only speed */
+        (void)madvise(block, rounded,
+                      MADV_HUGEPAGE); /* a wish: refusal costs only speed */
 #endif
     return block;
 }

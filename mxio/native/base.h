@@ -3,7 +3,8 @@
  *
  * Owner:   what mxio_alloc gives belongs to the caller until mxio_free.
  * Threads: everything here may be called from any thread.
- * Errors:  a status for the machine, a sentence for the human; both set where the fault is known.
+ * Errors:  a status for the machine, a sentence for the human; both set where the fault
+ * is known.
  */
 #ifndef MXIO_BASE_H
 #define MXIO_BASE_H
@@ -24,22 +25,24 @@ enum mxio_status {
     MXIO_EFOREIGN, /* a picture format that the core does not know */
 };
 
-/* What went wrong and where. record, offset and file are -1, has_id false, when unknown. */
+/* What went wrong and where. record, offset and file are -1, has_id false, when
+ * unknown. */
 struct mxio_error {
     enum mxio_status status;
-    int os_error;     /* errno, with MXIO_EIO */
-    int file;         /* place in the list of files */
+    int os_error; /* errno, with MXIO_EIO */
+    int file;     /* place in the list of files */
     bool has_id;
-    int64_t record;   /* ordinal of the record in the file set */
-    int64_t offset;   /* byte in the file */
-    uint64_t id;      /* id in the record's header */
+    int64_t record; /* ordinal of the record in the file set */
+    int64_t offset; /* byte in the file */
+    uint64_t id;    /* id in the record's header */
     char message[512];
 };
 
 #define MXIO_NO_ERROR                                                                  \
     ((struct mxio_error){.status = MXIO_OK, .file = -1, .record = -1, .offset = -1})
 
-/* Set the status and the message, keep what is known of the place; returns the status. */
+/* Set the status and the message, keep what is known of the place; returns the status.
+ */
 enum mxio_status
 mxio_fail(struct mxio_error *err, enum mxio_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -64,7 +67,8 @@ mxio_realloc(void *block, size_t size);
 void
 mxio_free(void *block);
 
-/* Memory for a batch: cache-line aligned, in huge pages when large and the system agrees. Free with mxio_free. */
+/* Memory for a batch: cache-line aligned, in huge pages when large and the system
+ * agrees. Free with mxio_free. */
 MXIO_MUST_USE void *
 mxio_alloc_pages(size_t size);
 
@@ -78,8 +82,9 @@ struct mxio_rect {
 };
 
 /*
- * A window of 8-bit pixels, channels interleaved, red first. The bytes hold the rectangle `held` of
- * an image of width x height; they are borrowed, and readable for MXIO_SLACK bytes past the last row.
+ * A window of 8-bit pixels, channels interleaved, red first. The bytes hold the
+ * rectangle `held` of an image of width x height; they are borrowed, and readable for
+ * MXIO_SLACK bytes past the last row.
  */
 struct mxio_view {
     const uint8_t *bytes; /* pixel (held.x, held.y) */
@@ -90,7 +95,8 @@ struct mxio_view {
 
 #define MXIO_SLACK ((size_t)64)
 
-/* What a picture's header says; width and height are those after the EXIF orientation. */
+/* What a picture's header says; width and height are those after the EXIF orientation.
+ */
 struct mxio_picture {
     int width, height;
     int channels;    /* as stored: 1, 3, or 4 with alpha */

@@ -27,8 +27,9 @@ mxio_emitter_free(struct mxio_emitter *emitter)
 }
 
 /*
- * Where the numbers of channel c, column x, row y lie. With one number a channel the arrays hold just
- * those; else a run of a row (NHWC), or the runs of the channels one after the other (NCHW).
+ * Where the numbers of channel c, column x, row y lie. With one number a channel the
+ * arrays hold just those; else a run of a row (NHWC), or the runs of the channels one
+ * after the other (NCHW).
  */
 static size_t
 place_of(const struct mxio_emitter *emitter, size_t c, size_t y, size_t x)
@@ -52,29 +53,30 @@ fill_rows(const struct mxio_emitter *emitter, float *out, const float *by_channe
             for (size_t x = 0; x < width; x++) {
                 const size_t from = mirrored ? width - 1 - x : x;
                 out[place_of(emitter, c, y, x)] =
-                    image != NULL ? image[(c * emitter->shape.height + y) * width + from]
-                                  : by_channel[c];
+                    image != NULL
+                        ? image[(c * emitter->shape.height + y) * width + from]
+                        : by_channel[c];
             }
 }
 
 enum mxio_status
-mxio_emitter_make(struct mxio_emitter *out, const struct mxio_params *params, const float *mean,
-                  struct mxio_error *err)
+mxio_emitter_make(struct mxio_emitter *out, const struct mxio_params *params,
+                  const float *mean, struct mxio_error *err)
 {
-    const float means[4] = {(float)params->mean_r, (float)params->mean_g, (float)params->mean_b,
-                            (float)params->mean_a};
-    const float stds[4] = {(float)params->std_r, (float)params->std_g, (float)params->std_b,
-                           (float)params->std_a};
+    const float means[4] = {(float)params->mean_r, (float)params->mean_g,
+                            (float)params->mean_b, (float)params->mean_a};
+    const float stds[4] = {(float)params->std_r, (float)params->std_g,
+                           (float)params->std_b, (float)params->std_a};
     const float no_bias[4] = {0};
     float factors[4];
-    struct mxio_emitter made = {
-        .kernels = mxio_kernels_best(),
-        .dtype = (int)params->dtype,
-        .layout = (int)params->layout,
-        .shape = {(size_t)params->data_shape.channels, (size_t)params->data_shape.height,
-                  (size_t)params->data_shape.width},
-        .each = mean != NULL || params->layout == MXIO_NHWC,
-        .mean_rows = mean != NULL};
+    struct mxio_emitter made = {.kernels = mxio_kernels_best(),
+                                .dtype = (int)params->dtype,
+                                .layout = (int)params->layout,
+                                .shape = {(size_t)params->data_shape.channels,
+                                          (size_t)params->data_shape.height,
+                                          (size_t)params->data_shape.width},
+                                .each = mean != NULL || params->layout == MXIO_NHWC,
+                                .mean_rows = mean != NULL};
 
     for (int c = 0; c < 4; c++)
         factors[c] = (float)params->scale / stds[c];
@@ -104,15 +106,16 @@ mxio_emit_scratch(const struct mxio_emitter *emitter)
 
 /* Convert a run of values; `run` is the channel in NCHW, 0 in NHWC. */
 static void
-convert(const struct mxio_emitter *emitter, const uint8_t *in, size_t run, int y, bool mirrored,
-        void *out)
+convert(const struct mxio_emitter *emitter, const uint8_t *in, size_t run, int y,
+        bool mirrored, void *out)
 {
     const size_t count = run_length(emitter);
     const size_t at = emitter->each ? run * count : run;
-    const size_t mean_row = emitter->mean_rows
-                                ? (size_t)y * emitter->shape.width * emitter->shape.channels
-                                : 0;
-    const struct mxio_affine by = {.mean = emitter->mean[mirrored ? 1 : 0] + mean_row + at,
+    const size_t mean_row =
+        emitter->mean_rows ? (size_t)y * emitter->shape.width * emitter->shape.channels
+                           : 0;
+    const struct mxio_affine by = {.mean =
+                                       emitter->mean[mirrored ? 1 : 0] + mean_row + at,
                                    .factor = emitter->factor + at,
                                    .bias = emitter->bias + at,
                                    .step = emitter->each ? 1 : 0};
@@ -133,8 +136,8 @@ convert(const struct mxio_emitter *emitter, const uint8_t *in, size_t run, int y
 }
 
 void
-mxio_emit_row(const struct mxio_emitter *emitter, const uint8_t *row, int y, bool mirrored,
-              uint8_t *scratch, void *sample)
+mxio_emit_row(const struct mxio_emitter *emitter, const uint8_t *row, int y,
+              bool mirrored, uint8_t *scratch, void *sample)
 {
     const size_t count = run_length(emitter);
     const size_t size = value_size(emitter);

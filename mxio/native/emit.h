@@ -5,7 +5,8 @@
  *   value = pixel                                   uint8
  *   value = clamp(pixel - round(mean))              int8
  *
- * Source: MXNet's normalisation, ImageRecordIter; mean_img takes the place of mean_r, g, b, a.
+ * Source: MXNet's normalisation, ImageRecordIter; mean_img takes the place of mean_r,
+ * g, b, a.
  *
  * Owner:   an emitter is made once for a loader and read by its workers.
  * Threads: an emitter is read-only; each worker has its own scratch.
@@ -26,14 +27,15 @@ struct mxio_emitter {
     } shape;
     bool each;      /* the three arrays below hold a number for each value of a row */
     bool mean_rows; /* mean differs from row to row */
-    float *mean[2]; /* upright, and mirrored when mean_rows; rows in the order of the layout */
+    float *mean[2]; /* upright, and mirrored when mean_rows; rows in the order of the
+                       layout */
     float *factor, *bias;
 };
 
 /* `mean` is NULL, or channels x height x width numbers. */
 MXIO_MUST_USE enum mxio_status
-mxio_emitter_make(struct mxio_emitter *out, const struct mxio_params *params, const float *mean,
-                  struct mxio_error *err);
+mxio_emitter_make(struct mxio_emitter *out, const struct mxio_params *params,
+                  const float *mean, struct mxio_error *err);
 
 void
 mxio_emitter_free(struct mxio_emitter *emitter);
@@ -43,11 +45,11 @@ size_t
 mxio_emit_scratch(const struct mxio_emitter *emitter);
 
 /*
- * Row y, already mirrored when `mirrored`, of the sample at `sample`. The mirrored mean image
- * follows its pixels.
+ * Row y, already mirrored when `mirrored`, of the sample at `sample`. The mirrored mean
+ * image follows its pixels.
  */
 void
-mxio_emit_row(const struct mxio_emitter *emitter, const uint8_t *row, int y, bool mirrored,
-              uint8_t *scratch, void *sample);
+mxio_emit_row(const struct mxio_emitter *emitter, const uint8_t *row, int y,
+              bool mirrored, uint8_t *scratch, void *sample);
 
 #endif

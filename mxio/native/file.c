@@ -26,13 +26,14 @@ mxio_file_open(struct mxio_file *out, const char *path, struct mxio_error *err)
         return mxio_fail_os(err, S_ISDIR(facts.st_mode) ? EISDIR : EINVAL,
                             "not a plain file");
     }
-    *out = (struct mxio_file){.descriptor = descriptor, .size = (uint64_t)facts.st_size};
+    *out =
+        (struct mxio_file){.descriptor = descriptor, .size = (uint64_t)facts.st_size};
     return MXIO_OK;
 }
 
 enum mxio_status
-mxio_file_read(const struct mxio_file *file, uint64_t offset, void *out, size_t out_size,
-               struct mxio_error *err)
+mxio_file_read(const struct mxio_file *file, uint64_t offset, void *out,
+               size_t out_size, struct mxio_error *err)
 {
     uint8_t *bytes = out;
     size_t done = 0;
@@ -41,16 +42,17 @@ mxio_file_read(const struct mxio_file *file, uint64_t offset, void *out, size_t 
         return mxio_fail(err, MXIO_ESTATE, "the file is closed");
     while (done < out_size) {
         const size_t left = out_size - done;
-        const ssize_t got = pread(file->descriptor, bytes + done,
-                                  left < READ_MOST ? left : READ_MOST,
-                                  (off_t)(offset + done));
+        const ssize_t got =
+            pread(file->descriptor, bytes + done, left < READ_MOST ? left : READ_MOST,
+                  (off_t)(offset + done));
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return mxio_fail_os(err, errno, "cannot read %zu bytes at byte %llu", left,
                                 (unsigned long long)(offset + done));
         if (got == 0)
-            return mxio_fail(err, MXIO_EDATA, "the file ends at byte %llu, %zu more wanted",
+            return mxio_fail(err, MXIO_EDATA,
+                             "the file ends at byte %llu, %zu more wanted",
                              (unsigned long long)(offset + done), left);
         done += (size_t)got;
     }

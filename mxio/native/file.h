@@ -3,7 +3,8 @@
  *
  * Owner:   open gives the caller one file, to close after its last read.
  * Threads: any number may read at once, forked children too; there is no position.
- * Errors:  MXIO_EDATA past the end, MXIO_EIO when the system refuses; the caller names the file.
+ * Errors:  MXIO_EDATA past the end, MXIO_EIO when the system refuses; the caller names
+ * the file.
  */
 #ifndef MXIO_FILE_H
 #define MXIO_FILE_H
@@ -20,8 +21,8 @@ mxio_file_open(struct mxio_file *out, const char *path, struct mxio_error *err);
 
 /* Exactly out_size bytes from offset on. */
 MXIO_MUST_USE enum mxio_status
-mxio_file_read(const struct mxio_file *file, uint64_t offset, void *out, size_t out_size,
-               struct mxio_error *err);
+mxio_file_read(const struct mxio_file *file, uint64_t offset, void *out,
+               size_t out_size, struct mxio_error *err);
 
 /* Idempotent. */
 void

@@ -21,7 +21,8 @@
 #define ROWS_AT_ONCE 8
 /* Fancy upsampling looks one chroma sample to each side of the window. */
 #define MARGIN 1
-/* Columns are asked for in whole chroma blocks: narrower cuts met bugs in libjpeg-turbo. */
+/* Columns are asked for in whole chroma blocks: narrower cuts met bugs in
+ * libjpeg-turbo. */
 #define COLUMN_STEP 16
 
 struct fence {
@@ -223,27 +224,35 @@ mxio_jpeg_open(struct mxio_jpeg *jpeg, const uint8_t *bytes, size_t size, bool o
         jpeg_abort_decompress(codec);
         return err->status;
     }
-    jpeg_abort_decompress(codec); /* the last picture may have been left in the middle */
+    /* Made anew: the tables of the last picture must not serve one that lacks its own.
+     */
+    jpeg_destroy_decompress(codec);
+    jpeg_create_decompress(codec);
+    codec->progress = &jpeg->progress;
     jpeg_mem_src(codec, bytes, size);
     jpeg_read_header(codec, TRUE);
     if ((int64_t)codec->image_width * codec->image_height > max_pixels)
-        return mxio_fail(err, MXIO_EDATA, "JPEG: %u x %u pixels are more than max_pixels=%lld",
-                         codec->image_width, codec->image_height, (long long)max_pixels);
+        return mxio_fail(err, MXIO_EDATA,
+                         "JPEG: %u x %u pixels are more than max_pixels=%lld",
+                         codec->image_width, codec->image_height,
+                         (long long)max_pixels);
     const int orientation = orient ? find_orientation(bytes, size) : 1;
     const bool swapped = orientation >= 5;
-    jpeg->picture = (struct mxio_picture){
-        .width = (int)(swapped ? codec->image_height : codec->image_width),
-        .height = (int)(swapped ? codec->image_width : codec->image_height),
-        .channels = codec->num_components == 1 ? 1 : 3,
-        .bits = codec->data_precision,
-        .orientation = orientation};
+    jpeg->picture =
+        (struct mxio_picture){.width = (int)(swapped ? codec->image_height
+                                                     : codec->image_width),
+                              .height = (int)(swapped ? codec->image_width
+                                                      : codec->image_height),
+                              .channels = codec->num_components == 1 ? 1 : 3,
+                              .bits = codec->data_precision,
+                              .orientation = orientation};
     *out = jpeg->picture;
     return MXIO_OK;
 }
 
 /*
- * How an upright picture lies in the stored one: stored = (transposed ? swap : id) of the upright
- * coordinates, then mirrored in x and y. By EXIF orientation 1 to 8.
+ * How an upright picture lies in the stored one: stored = (transposed ? swap : id) of
+ * the upright coordinates, then mirrored in x and y. By EXIF orientation 1 to 8.
  */
 static const struct turn {
     bool transpose, mirror_x, mirror_y;
@@ -270,7 +279,8 @@ stored_window(const struct mxio_jpeg *jpeg, struct mxio_rect upright)
 
 /* Copy the stored pixels to their upright places. */
 static void
-turn_upright(const struct mxio_view *stored, int orientation, uint8_t *out, size_t out_stride)
+turn_upright(const struct mxio_view *stored, int orientation, uint8_t *out,
+             size_t out_stride)
 {
     const struct turn turn = turns[orientation];
     const struct mxio_rect held = stored->held;
@@ -283,11 +293,13 @@ turn_upright(const struct mxio_view *stored, int orientation, uint8_t *out, size
             const size_t row = (size_t)(turn.transpose ? to_x : to_y);
             const size_t column = (size_t)(turn.transpose ? to_y : to_x);
             memcpy(out + row * out_stride + column * pixel,
-                   stored->bytes + (size_t)y * stored->stride + (size_t)x * pixel, pixel);
+                   stored->bytes + (size_t)y * stored->stride + (size_t)x * pixel,
+                   pixel);
         }
 }
 
-/* CMYK of Adobe's inverted kind to RGB, as OpenCV reads it; in place, from 4 bytes to 1 or 3. */
+/* CMYK of Adobe's inverted kind to RGB, as OpenCV reads it; in place, from 4 bytes to 1
+ * or 3. */
 static void
 cmyk_row(uint8_t *row, size_t width, int channels, bool bgr)
 {
@@ -297,7 +309,8 @@ cmyk_row(uint8_t *row, size_t width, int channels, bool bgr)
         const int rgb[3] = {k - ((255 - in[0]) * k >> 8), k - ((255 - in[1]) * k >> 8),
                             k - ((255 - in[2]) * k >> 8)};
         if (channels == 1) { /* .299, .587, .114 in 14 bits */
-            row[i] = (uint8_t)((rgb[0] * 4899 + rgb[1] * 9617 + rgb[2] * 1868 + 8192) >> 14);
+            row[i] =
+                (uint8_t)((rgb[0] * 4899 + rgb[1] * 9617 + rgb[2] * 1868 + 8192) >> 14);
             continue;
         }
         for (int c = 0; c < 3; c++)
@@ -315,7 +328,8 @@ output_space(const struct jpeg_decompress_struct *codec, int channels, bool bgr)
     return bgr ? JCS_EXT_BGR : JCS_EXT_RGB;
 }
 
-/* Decode the columns that libjpeg gives for the window; *left is how many of them come before it. */
+/* Decode the columns that libjpeg gives for the window; *left is how many of them come
+ * before it. */
 static enum mxio_status
 decode_window(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect window,
               size_t *stride, size_t *left, struct mxio_error *err)
@@ -323,9 +337,13 @@ decode_window(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect w
     struct jpeg_decompress_struct *codec = &jpeg->codec;
 
     jpeg->fence.err = err;
-    if (setjmp(jpeg->fence.back)) /* locals are not changed between a call that may jump and here */
+    if (setjmp(jpeg->fence.back)) /* locals are not changed between a call that may jump
+                                     and here */
         return err->status;
     codec->out_color_space = output_space(codec, channels, bgr);
+    /* Smoothing guesses at scans that are missing, from blocks outside of the window,
+     * too. */
+    codec->do_block_smoothing = FALSE;
     jpeg_start_decompress(codec);
 
     const JDIMENSION image_width = codec->output_width;
@@ -341,10 +359,12 @@ decode_window(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect w
         start = 0;
     }
     *left = (size_t)window.x - start;
-    const size_t row_size = (size_t)codec->output_width * (size_t)codec->output_components;
+    const size_t row_size =
+        (size_t)codec->output_width * (size_t)codec->output_components;
     *stride = (row_size + 15) & ~(size_t)15;
-    const enum mxio_status status = mxio_buffer_need(
-        &jpeg->rows, *stride * (size_t)window.height + MXIO_SLACK, err);
+    const enum mxio_status status =
+        mxio_buffer_need(&jpeg->rows, *stride * (size_t)window.height + MXIO_SLACK,
+                         err);
     if (status != MXIO_OK)
         return status;
 
@@ -356,9 +376,11 @@ decode_window(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect w
         const JDIMENSION done = codec->output_scanline - first;
         const JDIMENSION wanted = (JDIMENSION)window.height - done;
         for (JDIMENSION i = 0; i < ROWS_AT_ONCE; i++)
-            rows[i] = jpeg->rows.bytes + (size_t)(done + (i < wanted ? i : 0)) * *stride;
+            rows[i] =
+                jpeg->rows.bytes + (size_t)(done + (i < wanted ? i : 0)) * *stride;
         const JDIMENSION got =
-            jpeg_read_scanlines(codec, rows, wanted < ROWS_AT_ONCE ? wanted : ROWS_AT_ONCE);
+            jpeg_read_scanlines(codec, rows,
+                                wanted < ROWS_AT_ONCE ? wanted : ROWS_AT_ONCE);
         if (codec->out_color_space == JCS_CMYK)
             for (JDIMENSION i = 0; i < got; i++)
                 cmyk_row(rows[i], codec->output_width, channels, bgr);
@@ -372,7 +394,7 @@ mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect 
 {
     const struct mxio_picture *picture = &jpeg->picture;
     const struct mxio_rect stored = stored_window(jpeg, window);
-    size_t stride, left;
+    size_t stride = 0, left = 0;
 
     const enum mxio_status status =
         decode_window(jpeg, channels, bgr, stored, &stride, &left, err);
@@ -388,7 +410,8 @@ mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect 
     if (picture->orientation != 1) {
         const size_t upright = (size_t)window.width * (size_t)channels;
         const enum mxio_status room =
-            mxio_buffer_need(&jpeg->turned, upright * (size_t)window.height + MXIO_SLACK, err);
+            mxio_buffer_need(&jpeg->turned,
+                             upright * (size_t)window.height + MXIO_SLACK, err);
         if (room != MXIO_OK)
             return room;
         turn_upright(&view, picture->orientation, jpeg->turned.bytes, upright);
@@ -438,8 +461,8 @@ destination_end(j_compress_ptr codec)
 }
 
 enum mxio_status
-mxio_jpeg_encode(const uint8_t *pixels, int width, int height, int channels, bool bgr, int quality,
-                 uint8_t **out, size_t *out_size, struct mxio_error *err)
+mxio_jpeg_encode(const uint8_t *pixels, int width, int height, int channels, bool bgr,
+                 int quality, uint8_t **out, size_t *out_size, struct mxio_error *err)
 {
     struct jpeg_compress_struct codec;
     struct fence fence = {.err = err};
@@ -448,8 +471,10 @@ mxio_jpeg_encode(const uint8_t *pixels, int width, int height, int channels, boo
                                          .term_destination = destination_end},
                              .size = 65536};
 
-    if (width < 1 || height < 1 || width > JPEG_MAX_DIMENSION || height > JPEG_MAX_DIMENSION)
-        return mxio_fail(err, MXIO_EPARAM, "JPEG holds 1 to %ld pixels a side, got %d x %d",
+    if (width < 1 || height < 1 || width > JPEG_MAX_DIMENSION ||
+        height > JPEG_MAX_DIMENSION)
+        return mxio_fail(err, MXIO_EPARAM,
+                         "JPEG holds 1 to %ld pixels a side, got %d x %d",
                          JPEG_MAX_DIMENSION, width, height);
     to.bytes = mxio_alloc(to.size);
     if (to.bytes == NULL)
@@ -466,12 +491,15 @@ mxio_jpeg_encode(const uint8_t *pixels, int width, int height, int channels, boo
     codec.image_width = (JDIMENSION)width;
     codec.image_height = (JDIMENSION)height;
     codec.input_components = channels;
-    codec.in_color_space = channels == 1 ? JCS_GRAYSCALE : bgr ? JCS_EXT_BGR : JCS_EXT_RGB;
+    codec.in_color_space = channels == 1 ? JCS_GRAYSCALE
+                           : bgr         ? JCS_EXT_BGR
+                                         : JCS_EXT_RGB;
     jpeg_set_defaults(&codec);
     jpeg_set_quality(&codec, quality, TRUE);
     jpeg_start_compress(&codec, TRUE);
     while (codec.next_scanline < codec.image_height) {
-        JSAMPROW row = (JSAMPROW)(pixels + (size_t)codec.next_scanline * (size_t)width * (size_t)channels);
+        JSAMPROW row = (JSAMPROW)(pixels + (size_t)codec.next_scanline * (size_t)width *
+                                               (size_t)channels);
         jpeg_write_scanlines(&codec, &row, 1);
     }
     jpeg_finish_compress(&codec);

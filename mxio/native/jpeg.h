@@ -1,10 +1,10 @@
 /*
  * JPEG, the only place that knows libjpeg-turbo: header, window decode, encode.
  *
- * Owner:   a decoder keeps its memory from one picture to the next; the view of a decoded window
- *          is borrowed from it until the next open. The bytes given to open must live until then.
- * Threads: one decoder per thread.
- * Errors:  MXIO_EDATA when the bytes needed are damaged; libjpeg's longjmp never leaves the file.
+ * Owner:   a decoder keeps its memory from one picture to the next; the view of a
+ * decoded window is borrowed from it until the next open. The bytes given to open must
+ * live until then. Threads: one decoder per thread. Errors:  MXIO_EDATA when the bytes
+ * needed are damaged; libjpeg's longjmp never leaves the file.
  */
 #ifndef MXIO_JPEG_H
 #define MXIO_JPEG_H
@@ -25,27 +25,29 @@ void
 mxio_jpeg_free(struct mxio_jpeg *jpeg);
 
 /*
- * Read the header. With `orient`, the picture is turned upright as its EXIF orientation says, and
- * all coordinates are those of the upright picture. More than max_pixels pixels are refused.
+ * Read the header. With `orient`, the picture is turned upright as its EXIF orientation
+ * says, and all coordinates are those of the upright picture. More than max_pixels
+ * pixels are refused.
  */
 MXIO_MUST_USE enum mxio_status
 mxio_jpeg_open(struct mxio_jpeg *jpeg, const uint8_t *bytes, size_t size, bool orient,
                int64_t max_pixels, struct mxio_picture *out, struct mxio_error *err);
 
 /*
- * Decode the window to 1 (gray) or 3 channels (blue first with `bgr`). Pixels are exactly those
- * of a full decode. Once per open.
+ * Decode the window to 1 (gray) or 3 channels (blue first with `bgr`). Pixels are
+ * exactly those of a full decode. Once per open.
  */
 MXIO_MUST_USE enum mxio_status
 mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect window,
                struct mxio_view *out, struct mxio_error *err);
 
 /*
- * A baseline JPEG, 4:2:0, of 1 or 3 channels, quality 1 to 100. *out is freed with mxio_free.
+ * A baseline JPEG, 4:2:0, of 1 or 3 channels, quality 1 to 100. *out is freed with
+ * mxio_free.
  */
 MXIO_MUST_USE enum mxio_status
-mxio_jpeg_encode(const uint8_t *pixels, int width, int height, int channels, bool bgr, int quality,
-                 uint8_t **out, size_t *out_size, struct mxio_error *err);
+mxio_jpeg_encode(const uint8_t *pixels, int width, int height, int channels, bool bgr,
+                 int quality, uint8_t **out, size_t *out_size, struct mxio_error *err);
 
 /* "libjpeg-turbo 2.1.5" */
 const char *

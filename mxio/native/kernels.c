@@ -5,20 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined __x86_64__
+#include <cpuid.h>
+#endif
+
 static void
-stretch_row(int16_t *out, const uint8_t *row, const int32_t *first, const int16_t (*weights)[2],
-            size_t width, int channels)
+stretch_row(int16_t *out, const uint8_t *row, const int32_t *first,
+            const int16_t (*weights)[2], size_t width, int channels)
 {
     for (size_t x = 0; x < width; x++) {
         const uint8_t *in = row + (size_t)first[x] * (size_t)channels;
         for (int c = 0; c < channels; c++)
-            *out++ = (int16_t)((in[c] * weights[x][0] + in[c + channels] * weights[x][1]) >> 4);
+            *out++ =
+                (int16_t)((in[c] * weights[x][0] + in[c + channels] * weights[x][1]) >>
+                          4);
     }
 }
 
 static void
-blend_rows(uint8_t *out, const int16_t *top, const int16_t *bottom, const int16_t weight[2],
-           size_t count)
+blend_rows(uint8_t *out, const int16_t *top, const int16_t *bottom,
+           const int16_t weight[2], size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const int sum = (top[i] * weight[0] >> 16) + (bottom[i] * weight[1] >> 16);
@@ -82,7 +88,8 @@ half_of(float value)
     uint32_t kept = mantissa >> drop;
     kept += rest > half || (rest == half && (kept & 1));
     /* The implicit bit of a normal number carries into the exponent by itself. */
-    return (uint16_t)(sign | (exponent >= 113 ? ((exponent - 113) << 10) + kept : kept));
+    return (uint16_t)(sign |
+                      (exponent >= 113 ? ((exponent - 113) << 10) + kept : kept));
 }
 
 static void
@@ -112,14 +119,24 @@ const struct mxio_kernels mxio_kernels_scalar = {
     .to_int8 = to_int8,
 };
 
+#if defined __x86_64__
+/* __builtin_cpu_supports knows "f16c" in gcc, but not in every clang. */
+static bool
+has_f16c(void)
+{
+    unsigned int a, b, c, d;
+
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
+
 const struct mxio_kernels *
 mxio_kernels_named(const char *name)
 {
     if (strcmp(name, "off") == 0 || strcmp(name, "scalar") == 0)
         return &mxio_kernels_scalar;
 #if defined __x86_64__
-    if (strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") &&
-        __builtin_cpu_supports("f16c"))
+    if (strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") && has_f16c())
         return &mxio_kernels_avx2;
 #endif
     return NULL;

@@ -1,10 +1,13 @@
 /*
- * Pure functions on rows of pixels: the inner loops. No memory, no random numbers, no errors.
+ * Pure functions on rows of pixels: the inner loops. No memory, no random numbers, no
+ * errors.
  *
- * The scalar functions in kernels.c are the truth; those of other levels give the same bytes.
- * Input rows are readable for MXIO_SLACK bytes past their end, int16 rows writable as far.
+ * The scalar functions in kernels.c are the truth; those of other levels give the same
+ * bytes. Input rows are readable for MXIO_SLACK bytes past their end, int16 rows
+ * writable as far.
  *
- * Threads: every function may run anywhere; the choice of a level is made once per process.
+ * Threads: every function may run anywhere; the choice of a level is made once per
+ * process.
  */
 #ifndef MXIO_KERNELS_H
 #define MXIO_KERNELS_H
@@ -14,7 +17,8 @@
 /* Weights of a bilinear resize are multiples of 1 / 2048, as in OpenCV. */
 #define MXIO_WEIGHT_BITS 11
 
-/* (value - mean) * factor + bias; one number for all values (step 0), or one for each (step 1). */
+/* (value - mean) * factor + bias; one number for all values (step 0), or one for each
+ * (step 1). */
 struct mxio_affine {
     const float *mean, *factor, *bias;
     size_t step;
@@ -25,29 +29,37 @@ struct mxio_kernels {
 
     /*
      * Horizontal pass of a resize: out[x][c] = (row[first[x]][c] * weights[x][0] +
-     * row[first[x] + 1][c] * weights[x][1]) >> 4, for width pixels of `channels` (1, 3, 4).
+     * row[first[x] + 1][c] * weights[x][1]) >> 4, for width pixels of `channels` (1, 3,
+     * 4).
      */
     void (*stretch_row)(int16_t *out, const uint8_t *row, const int32_t *first,
                         const int16_t (*weights)[2], size_t width, int channels);
 
-    /* Vertical pass: ((top * weight[0] >> 16) + (bottom * weight[1] >> 16) + 2) >> 2, count values. */
+    /* Vertical pass: ((top * weight[0] >> 16) + (bottom * weight[1] >> 16) + 2) >> 2,
+     * count values. */
     void (*blend_rows)(uint8_t *out, const int16_t *top, const int16_t *bottom,
                        const int16_t weight[2], size_t count);
 
     /* Interleaved pixels to one plane per channel (3 or 4). */
-    void (*split_row)(uint8_t *const *planes, const uint8_t *row, size_t width, int channels);
+    void (*split_row)(uint8_t *const *planes, const uint8_t *row, size_t width,
+                      int channels);
 
     /* Right to left: pixels of 1, 3 or 4 channels. */
     void (*flip_row)(uint8_t *out, const uint8_t *row, size_t width, int channels);
 
-    void (*to_float32)(float *out, const uint8_t *in, size_t count, const struct mxio_affine *by);
+    void (*to_float32)(float *out, const uint8_t *in, size_t count,
+                       const struct mxio_affine *by);
     /* IEEE binary16, rounded to nearest, ties to even. */
-    void (*to_float16)(uint16_t *out, const uint8_t *in, size_t count, const struct mxio_affine *by);
-    /* value - round(mean), half away from zero, clamped to -128..127; factor and bias are not looked at. */
-    void (*to_int8)(int8_t *out, const uint8_t *in, size_t count, const struct mxio_affine *by);
+    void (*to_float16)(uint16_t *out, const uint8_t *in, size_t count,
+                       const struct mxio_affine *by);
+    /* value - round(mean), half away from zero, clamped to -128..127; factor and bias
+     * are not looked at. */
+    void (*to_int8)(int8_t *out, const uint8_t *in, size_t count,
+                    const struct mxio_affine *by);
 };
 
-/* The best level for this processor, or the one that MXIO_SIMD names ("off", "avx2"). */
+/* The best level for this processor, or the one that MXIO_SIMD names ("off", "avx2").
+ */
 const struct mxio_kernels *
 mxio_kernels_best(void);
 

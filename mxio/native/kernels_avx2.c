@@ -1,4 +1,5 @@
-/* The kernels in AVX2 (with F16C): the same bytes as kernels.c. No FMA: it rounds once less. */
+/* The kernels in AVX2 (with F16C): the same bytes as kernels.c. No FMA: it rounds once
+ * less. */
 #include "kernels.h"
 
 #if defined __x86_64__
@@ -8,7 +9,8 @@
 
 #define AVX2 __attribute__((target("avx2,f16c")))
 
-/* Two neighbouring pixels of 3 or 4 channels to pairs of 16 bits: r0 r1 g0 g1 b0 b1 (a0 a1). */
+/* Two neighbouring pixels of 3 or 4 channels to pairs of 16 bits: r0 r1 g0 g1 b0 b1 (a0
+ * a1). */
 #define PAIRS_3 _mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1)
 #define PAIRS_4 _mm_setr_epi8(0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1)
 
@@ -18,7 +20,8 @@ pair_of_pixels(const uint8_t *in, __m128i pairs)
     return _mm_shuffle_epi8(_mm_loadl_epi64((const __m128i *)in), pairs);
 }
 
-/* Two output pixels at once, one in each half. An output of 3 channels is stored over by the next. */
+/* Two output pixels at once, one in each half. An output of 3 channels is stored over
+ * by the next. */
 AVX2 static void
 stretch_row_wide(int16_t *out, const uint8_t *row, const int32_t *first,
                  const int16_t (*weights)[2], size_t width, size_t channels)
@@ -30,23 +33,26 @@ stretch_row_wide(int16_t *out, const uint8_t *row, const int32_t *first,
         int32_t weight[2];
         memcpy(weight, weights[x], sizeof weight);
         const __m256i pixels =
-            _mm256_set_m128i(pair_of_pixels(row + (size_t)first[x + 1] * channels, pairs),
+            _mm256_set_m128i(pair_of_pixels(row + (size_t)first[x + 1] * channels,
+                                            pairs),
                              pair_of_pixels(row + (size_t)first[x] * channels, pairs));
         const __m256i by =
             _mm256_set_m128i(_mm_set1_epi32(weight[1]), _mm_set1_epi32(weight[0]));
         const __m256i sums = _mm256_srai_epi32(_mm256_madd_epi16(pixels, by), 4);
         const __m256i packed = _mm256_packs_epi32(sums, sums);
-        _mm_storel_epi64((__m128i *)(out + x * channels), _mm256_castsi256_si128(packed));
-        _mm_storel_epi64((__m128i *)(out + (x + 1) * channels), _mm256_extracti128_si256(packed, 1));
+        _mm_storel_epi64((__m128i *)(out + x * channels),
+                         _mm256_castsi256_si128(packed));
+        _mm_storel_epi64((__m128i *)(out + (x + 1) * channels),
+                         _mm256_extracti128_si256(packed, 1));
     }
     if (x < width)
-        mxio_kernels_scalar.stretch_row(out + x * channels, row, first + x, weights + x, width - x,
-                                        (int)channels);
+        mxio_kernels_scalar.stretch_row(out + x * channels, row, first + x, weights + x,
+                                        width - x, (int)channels);
 }
 
 AVX2 static void
-stretch_row(int16_t *out, const uint8_t *row, const int32_t *first, const int16_t (*weights)[2],
-            size_t width, int channels)
+stretch_row(int16_t *out, const uint8_t *row, const int32_t *first,
+            const int16_t (*weights)[2], size_t width, int channels)
 {
     if (channels == 1)
         mxio_kernels_scalar.stretch_row(out, row, first, weights, width, channels);
@@ -55,8 +61,8 @@ stretch_row(int16_t *out, const uint8_t *row, const int32_t *first, const int16_
 }
 
 AVX2 static void
-blend_rows(uint8_t *out, const int16_t *top, const int16_t *bottom, const int16_t weight[2],
-           size_t count)
+blend_rows(uint8_t *out, const int16_t *top, const int16_t *bottom,
+           const int16_t weight[2], size_t count)
 {
     const __m256i top_weight = _mm256_set1_epi16(weight[0]);
     const __m256i bottom_weight = _mm256_set1_epi16(weight[1]);
@@ -73,12 +79,14 @@ blend_rows(uint8_t *out, const int16_t *top, const int16_t *bottom, const int16_
             sum[k] = _mm256_srai_epi16(_mm256_add_epi16(sum[k], two), 2);
         }
         const __m256i packed = _mm256_packus_epi16(sum[0], sum[1]);
-        _mm256_storeu_si256((__m256i *)(out + i), _mm256_permute4x64_epi64(packed, 0xD8));
+        _mm256_storeu_si256((__m256i *)(out + i),
+                            _mm256_permute4x64_epi64(packed, 0xD8));
     }
     mxio_kernels_scalar.blend_rows(out + i, top + i, bottom + i, weight, count - i);
 }
 
-/* Where byte k of channel c of 16 RGB pixels lies in the 48 bytes; one mask per 16 bytes read. */
+/* Where byte k of channel c of 16 RGB pixels lies in the 48 bytes; one mask per 16
+ * bytes read. */
 static const int8_t split_3[3][3][16] = {
     {{0, 3, 6, 9, 12, 15, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1},
      {-1, -1, -1, -1, -1, -1, 2, 5, 8, 11, 14, -1, -1, -1, -1, -1},
@@ -109,10 +117,12 @@ split_row(uint8_t *const *planes, const uint8_t *row, size_t width, int channels
     uint8_t *rest[4];
     for (int c = 0; c < channels; c++)
         rest[c] = planes[c] + x;
-    mxio_kernels_scalar.split_row(rest, row + x * (size_t)channels, width - x, channels);
+    mxio_kernels_scalar.split_row(rest, row + x * (size_t)channels, width - x,
+                                  channels);
 }
 
-/* Five RGB pixels at a time: 15 of 16 bytes loaded and stored, the 16th is stored over or not ours. */
+/* Five RGB pixels at a time: 15 of 16 bytes loaded and stored, the 16th is stored over
+ * or not ours. */
 AVX2 static void
 flip_row(uint8_t *out, const uint8_t *row, size_t width, int channels)
 {
@@ -120,9 +130,11 @@ flip_row(uint8_t *out, const uint8_t *row, size_t width, int channels)
         _mm_setr_epi8(12, 13, 14, 9, 10, 11, 6, 7, 8, 3, 4, 5, 0, 1, 2, -1);
     size_t x = 0;
 
-    /* The last five pixels of the output are left to the plain loop: nothing may be written behind them. */
+    /* The last five pixels of the output are left to the plain loop: nothing may be
+     * written behind them. */
     for (; channels == 3 && x + 6 <= width; x += 5) {
-        const __m128i in = _mm_loadu_si128((const __m128i *)(row + 3 * (width - 5 - x)));
+        const __m128i in =
+            _mm_loadu_si128((const __m128i *)(row + 3 * (width - 5 - x)));
         _mm_storeu_si128((__m128i *)(out + 3 * x), _mm_shuffle_epi8(in, backward));
     }
     mxio_kernels_scalar.flip_row(out + x * (size_t)channels, row, width - x, channels);
@@ -131,7 +143,8 @@ flip_row(uint8_t *out, const uint8_t *row, size_t width, int channels)
 AVX2 static inline __m256
 eight_floats(const uint8_t *in)
 {
-    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)in)));
+    return _mm256_cvtepi32_ps(
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)in)));
 }
 
 struct wide_affine {
@@ -142,16 +155,19 @@ AVX2 static inline struct wide_affine
 load_affine(const struct mxio_affine *by, size_t i)
 {
     if (by->step == 0)
-        return (struct wide_affine){_mm256_set1_ps(by->mean[0]), _mm256_set1_ps(by->factor[0]),
+        return (struct wide_affine){_mm256_set1_ps(by->mean[0]),
+                                    _mm256_set1_ps(by->factor[0]),
                                     _mm256_set1_ps(by->bias[0])};
-    return (struct wide_affine){_mm256_loadu_ps(by->mean + i), _mm256_loadu_ps(by->factor + i),
+    return (struct wide_affine){_mm256_loadu_ps(by->mean + i),
+                                _mm256_loadu_ps(by->factor + i),
                                 _mm256_loadu_ps(by->bias + i)};
 }
 
 AVX2 static inline __m256
 apply_affine(__m256 values, struct wide_affine by)
 {
-    return _mm256_add_ps(_mm256_mul_ps(_mm256_sub_ps(values, by.mean), by.factor), by.bias);
+    return _mm256_add_ps(_mm256_mul_ps(_mm256_sub_ps(values, by.mean), by.factor),
+                         by.bias);
 }
 
 static struct mxio_affine
@@ -195,7 +211,8 @@ to_float16(uint16_t *out, const uint8_t *in, size_t count, const struct mxio_aff
         if (by->step != 0)
             wide = load_affine(by, i);
         const __m256 values = apply_affine(eight_floats(in + i), wide);
-        _mm_storeu_si128((__m128i *)(out + i), _mm256_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT));
+        _mm_storeu_si128((__m128i *)(out + i),
+                         _mm256_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT));
     }
     const struct mxio_affine rest = affine_from(by, i);
     mxio_kernels_scalar.to_float16(out + i, in + i, count - i, &rest);

@@ -55,7 +55,8 @@ parse_id(const char *word, size_t size, uint64_t *out)
     uint64_t value = 0;
 
     for (size_t i = 0; i < size; i++)
-        if (word[i] < '0' || word[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
+        if (word[i] < '0' || word[i] > '9' ||
+            __builtin_mul_overflow(value, 10, &value) ||
             __builtin_add_overflow(value, (uint64_t)(word[i] - '0'), &value))
             return false;
     *out = value;
@@ -97,15 +98,19 @@ parse_line(struct mxio_labels *labels, const char *line, const char *end, size_t
     if (!next_word(&line, end, &word, &size))
         return MXIO_OK;
     if (!parse_id(word, size, &labels->entries[row].id))
-        return mxio_fail(err, MXIO_EDATA, "line %zu: the id is not a whole number: '%.*s'", number,
+        return mxio_fail(err, MXIO_EDATA,
+                         "line %zu: the id is not a whole number: '%.*s'", number,
                          (int)(size < 40 ? size : 40), word);
     for (size_t i = 0; i < labels->width; i++) {
         if (!next_word(&line, end, &word, &size))
-            return mxio_fail(err, MXIO_EDATA, "line %zu: %zu labels, label_width is %zu", number, i,
+            return mxio_fail(err, MXIO_EDATA,
+                             "line %zu: %zu labels, label_width is %zu", number, i,
                              labels->width);
         if (!parse_label(word, size, &labels->values[row * labels->width + i]))
-            return mxio_fail(err, MXIO_EDATA, "line %zu: label %zu of %zu is not a number: '%.*s'",
-                             number, i + 1, labels->width, (int)(size < 40 ? size : 40), word);
+            return mxio_fail(err, MXIO_EDATA,
+                             "line %zu: label %zu of %zu is not a number: '%.*s'",
+                             number, i + 1, labels->width, (int)(size < 40 ? size : 40),
+                             word);
     }
     labels->entries[row].row = row;
     labels->count++;
@@ -113,7 +118,8 @@ parse_line(struct mxio_labels *labels, const char *line, const char *end, size_t
 }
 
 static enum mxio_status
-parse_lines(struct mxio_labels *labels, const char *text, size_t size, struct mxio_error *err)
+parse_lines(struct mxio_labels *labels, const char *text, size_t size,
+            struct mxio_error *err)
 {
     const char *end = text + size;
     size_t number = 1;
@@ -141,7 +147,8 @@ mxio_labels_parse(struct mxio_labels **out, const char *text, size_t size, size_
         return mxio_fail(err, MXIO_ENOMEM, "no memory for the labels");
     for (size_t i = 0; i < size; i++)
         lines += text[i] == '\n';
-    /* A line that counts has an id and width labels of one character, so this is bounded by the text. */
+    /* A line that counts has an id and width labels of one character, so this is
+     * bounded by the text. */
     const size_t most = size / (2 * width + 1) + 1;
     if (lines > most)
         lines = most;
@@ -150,7 +157,8 @@ mxio_labels_parse(struct mxio_labels **out, const char *text, size_t size, size_
         labels->entries = mxio_alloc(lines * sizeof *labels->entries);
         labels->values = mxio_alloc(values);
     }
-    /* The decimal point of strtod is the locale's: this thread borrows the plain one. */
+    /* The decimal point of strtod is the locale's: this thread borrows the plain one.
+     */
     const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     enum mxio_status status = MXIO_ENOMEM;
     if (labels->entries != NULL && labels->values != NULL && plain != (locale_t)0) {
@@ -174,7 +182,8 @@ mxio_labels_parse(struct mxio_labels **out, const char *text, size_t size, size_
 const double *
 mxio_labels_find(const struct mxio_labels *labels, uint64_t id)
 {
-    size_t low = 0, high = labels->count; /* the first entry with a greater id ends up at low */
+    size_t low = 0,
+           high = labels->count; /* the first entry with a greater id ends up at low */
 
     while (low < high) {
         const size_t middle = low + (high - low) / 2;

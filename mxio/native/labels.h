@@ -13,8 +13,9 @@
 struct mxio_labels;
 
 /*
- * `width` numbers are read after the id; more words may follow, fewer are an error. Words are
- * separated by blanks or tabs; empty lines are passed over. Of two lines with one id the later counts.
+ * `width` numbers are read after the id; more words may follow, fewer are an error.
+ * Words are separated by blanks or tabs; empty lines are passed over. Of two lines with
+ * one id the later counts.
  */
 MXIO_MUST_USE enum mxio_status
 mxio_labels_parse(struct mxio_labels **out, const char *text, size_t size, size_t width,

@@ -1,13 +1,12 @@
 /*
  * The engine: worker threads that make samples, batches handed out in order.
  *
- * A worker takes a ticket (batch, row, record) under the lock, makes the sample without it, and returns
- * the ticket under it. Batch k lies in slot k % prefetch_buffer and next waits for exactly batch k:
- * what comes out depends on (parameters, epoch) alone, never on timing.
+ * tickets.h says who makes what; here are the threads that do, and the memory it goes
+ * into. What comes out depends on (parameters, epoch) alone, never on timing.
  *
- * Owner:   a loader owns its files, threads and slots; a delivered block belongs to the receiver.
- * Threads: one consumer at a time calls start, next, finish, reject; close and errors may come
- *          from any thread. One mutex. After fork the child may only free.
+ * Owner:   a loader owns its files, threads and slots; a delivered block belongs to the
+ * receiver. Threads: one consumer at a time calls start, next, finish, reject; close
+ * and errors may come from any thread. One mutex. After fork the child may only free.
  * Errors:  a sample's failure travels inside its batch and comes out of next.
  */
 #ifndef MXIO_LOADER_H
@@ -17,11 +16,13 @@
 #include "params.h"
 #include "pool.h"
 #include "sample.h"
+#include "tickets.h"
 
 struct mxio_loader;
 
 struct mxio_loader_inputs {
-    struct mxio_params *params; /* checked; the loader takes it over, also when new fails */
+    struct mxio_params
+        *params; /* checked; the loader takes it over, also when new fails */
     const char *const *paths;
     size_t path_count;
     const char *index_text; /* of path_imgidx, NULL when there is none */
@@ -33,14 +34,16 @@ struct mxio_loader_inputs {
     bool running; /* the order of mx.io: round_batch decides the end */
 };
 
-/* Which input a failure of new is about; -1: a data file (error.file) or a parameter. */
+/* Which input a failure of new is about; -1: a data file (error.file) or a parameter.
+ */
 enum mxio_input { MXIO_INPUT_DATA, MXIO_INPUT_INDEX, MXIO_INPUT_LIST };
 
 MXIO_MUST_USE enum mxio_status
 mxio_loader_new(struct mxio_loader **out, const struct mxio_loader_inputs *inputs,
                 enum mxio_input *about, struct mxio_error *err);
 
-/* Close, and give everything back. In a forked child it joins and frees nothing. Accepts NULL. */
+/* Close, and give everything back. In a forked child it joins and frees nothing.
+ * Accepts NULL. */
 void
 mxio_loader_free(struct mxio_loader *loader);
 
@@ -48,33 +51,34 @@ mxio_loader_free(struct mxio_loader *loader);
 void
 mxio_loader_close(struct mxio_loader *loader);
 
-/* Begin an epoch: `carry` positions are left out, batches batch, batch + step, ... are made. */
+/* Begin an epoch: `carry` positions are left out, batches batch, batch + step, ... are
+ * made. */
 MXIO_MUST_USE enum mxio_status
-mxio_loader_start(struct mxio_loader *loader, uint64_t epoch, uint64_t carry, uint64_t batch,
-                  uint64_t step, struct mxio_error *err);
+mxio_loader_start(struct mxio_loader *loader, uint64_t epoch, uint64_t carry,
+                  uint64_t batch, uint64_t step, struct mxio_error *err);
 
 /* A batch as it leaves the loader. */
 struct mxio_delivery {
     struct mxio_block *block; /* the receiver's; data first */
     size_t label_offset, id_offset;
-    size_t rows;          /* with a record */
-    size_t pad;           /* rows beyond the epoch, or without a record */
-    size_t foreign_count; /* rows that the caller must decode before the batch is whole */
+    size_t rows; /* with a record */
+    size_t pad;  /* rows beyond the epoch, or without a record */
+    size_t
+        foreign_count; /* rows that the caller must decode before the batch is whole */
 };
 
-enum mxio_wait { MXIO_GIVEN, MXIO_OVER, MXIO_NOT_YET };
-
 /*
- * The next batch; MXIO_NOT_YET after about `milliseconds`, MXIO_OVER at the end of the epoch. A failure
- * uses up its batch: the next call gives the one behind it.
+ * The next batch; MXIO_NOT_YET after about `milliseconds`, MXIO_OVER at the end of the
+ * epoch. A failure uses up its batch: the next call gives the one behind it.
  */
 MXIO_MUST_USE enum mxio_status
 mxio_loader_next(struct mxio_loader *loader, int milliseconds, enum mxio_wait *wait,
                  struct mxio_delivery *out, struct mxio_error *err);
 
 /*
- * A batch with foreign rows is whole only after each of them, in turn, was finished from pixels that
- * the caller decoded, or rejected. These speak of the first row that is left.
+ * A batch with foreign rows is whole only after each of them, in turn, was finished
+ * from pixels that the caller decoded, or rejected. These speak of the first row that
+ * is left.
  */
 
 bool
@@ -90,31 +94,35 @@ mxio_loader_finish(struct mxio_loader *loader, const struct mxio_delivery *deliv
                    const struct mxio_view *pixels, struct mxio_error *err);
 
 /*
- * It could not be decoded, as *err says: on_error decides. Another record takes the row (it may be
- * foreign again); or *redo: release the block and ask for the batch again; or *err is returned.
+ * It could not be decoded, as *err says: on_error decides. Another record takes the row
+ * (it may be foreign again); or *redo: release the block and ask for the batch again;
+ * or *err is returned.
  */
 MXIO_MUST_USE enum mxio_status
-mxio_loader_reject(struct mxio_loader *loader, const struct mxio_delivery *delivery, bool *redo,
-                   struct mxio_error *err);
+mxio_loader_reject(struct mxio_loader *loader, const struct mxio_delivery *delivery,
+                   bool *redo, struct mxio_error *err);
 
 /* Positions of the next epoch that the batches delivered so far have taken. */
 uint64_t
 mxio_loader_carry(struct mxio_loader *loader);
 
-/* Records of this loader's part; walks to the end of the file when there is no index. */
+/* Records of this loader's part; walks to the end of the file when there is no index.
+ */
 MXIO_MUST_USE enum mxio_status
 mxio_loader_count(struct mxio_loader *loader, uint64_t *out, struct mxio_error *err);
 
 /* Batches of an epoch without carry. */
 uint64_t
-mxio_loader_batches(struct mxio_loader *loader, uint64_t count, uint64_t batch, uint64_t step);
+mxio_loader_batches(struct mxio_loader *loader, uint64_t count, uint64_t batch,
+                    uint64_t step);
 
 /* A copy of the offsets of all record heads; free with mxio_block_release. */
 MXIO_MUST_USE enum mxio_status
-mxio_loader_offsets(struct mxio_loader *loader, struct mxio_block **out, size_t *count,
+mxio_loader_offsets(struct mxio_loader *loader, struct mxio_block **out,
                     struct mxio_error *err);
 
-/* Copies of the bad records met so far, by record; the caller frees the array with mxio_free. */
+/* Copies of the bad records met so far, by record; the caller frees the array with
+ * mxio_free. */
 MXIO_MUST_USE enum mxio_status
 mxio_loader_errors(struct mxio_loader *loader, struct mxio_error **out, size_t *count,
                    struct mxio_error *err);

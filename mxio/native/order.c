@@ -1,8 +1,8 @@
 #include "order.h"
 
 struct mxio_cursor
-mxio_cursor_make(const struct mxio_order *order, uint64_t epoch, uint64_t carry, uint64_t batch,
-                 uint64_t step)
+mxio_cursor_make(const struct mxio_order *order, uint64_t epoch, uint64_t carry,
+                 uint64_t batch, uint64_t step)
 {
     return (struct mxio_cursor){.epoch = epoch,
                                 .batch = batch,
@@ -18,13 +18,15 @@ is_running(const struct mxio_cursor *cursor, const struct mxio_order *order)
 
 /* The position that a dealt row has, and its batch's first over all ranks. */
 static uint64_t
-dealt_position(const struct mxio_cursor *cursor, const struct mxio_order *order, uint64_t *first)
+dealt_position(const struct mxio_cursor *cursor, const struct mxio_order *order,
+               uint64_t *first)
 {
     *first = cursor->batch * order->world * order->batch_size;
     return *first + order->rank * order->batch_size + cursor->row;
 }
 
-/* The batch's first position of all, to see whether there is such a batch; count is known. */
+/* The batch's first position of all, to see whether there is such a batch; count is
+ * known. */
 static bool
 has_batch(const struct mxio_order *order, uint64_t first, uint64_t count)
 {
@@ -36,8 +38,8 @@ has_batch(const struct mxio_order *order, uint64_t first, uint64_t count)
 }
 
 enum mxio_turn
-mxio_cursor_look(const struct mxio_cursor *cursor, const struct mxio_order *order, uint64_t count,
-                 uint64_t *epoch, uint64_t *position)
+mxio_cursor_look(const struct mxio_cursor *cursor, const struct mxio_order *order,
+                 uint64_t count, uint64_t *epoch, uint64_t *position)
 {
     const bool running = is_running(cursor, order);
     uint64_t first = cursor->position;
@@ -88,7 +90,8 @@ mxio_cursor_next_batch(struct mxio_cursor *cursor)
 }
 
 uint64_t
-mxio_order_batches(const struct mxio_order *order, uint64_t count, uint64_t batch, uint64_t step)
+mxio_order_batches(const struct mxio_order *order, uint64_t count, uint64_t batch,
+                   uint64_t step)
 {
     const uint64_t whole = order->world * order->batch_size;
     const uint64_t rest = count % whole;
@@ -102,7 +105,8 @@ mxio_order_batches(const struct mxio_order *order, uint64_t count, uint64_t batc
 }
 
 uint64_t
-mxio_order_at(const struct mxio_order *order, uint64_t epoch, uint64_t count, uint64_t position)
+mxio_order_at(const struct mxio_order *order, uint64_t epoch, uint64_t count,
+              uint64_t position)
 {
     if (!order->shuffle)
         return position;

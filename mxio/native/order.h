@@ -1,11 +1,12 @@
 /*
- * The order of an epoch: which record comes at which position, and how positions make batches.
+ * The order of an epoch: which record comes at which position, and how positions make
+ * batches.
  *
- * A pure function of (seed, epoch, count): no table, random access. Positions are dealt in
- * one of two ways:
- *   running  one reader takes all positions in turn (mx.io, and a world of one); records may be left out,
- *            and the last batch may run on into the next epoch, which then starts behind what was taken;
- *   dealt    step s of the world is positions [s * world * batch, ...), this rank's batch a slice of it.
+ * A pure function of (seed, epoch, count): no table, random access. Positions are dealt
+ * in one of two ways: running  one reader takes all positions in turn (mx.io, and a
+ * world of one); records may be left out, and the last batch may run on into the next
+ * epoch, which then starts behind what was taken; dealt    step s of the world is
+ * positions [s * world * batch, ...), this rank's batch a slice of it.
  *
  * Owner:   values.
  * Threads: pure functions; a cursor belongs to one holder.
@@ -20,10 +21,10 @@
 #define MXIO_UNKNOWN UINT64_MAX /* of a count: the end has not been seen yet */
 
 enum mxio_ending {
-    MXIO_END_WRAP,    /* complete with the next epoch's first records (round_batch) */
-    MXIO_END_SHORT,   /* a short last batch */
-    MXIO_END_DROP,    /* no incomplete batch */
-    MXIO_END_REPEAT,  /* complete with this epoch's first records */
+    MXIO_END_WRAP,   /* complete with the next epoch's first records (round_batch) */
+    MXIO_END_SHORT,  /* a short last batch */
+    MXIO_END_DROP,   /* no incomplete batch */
+    MXIO_END_REPEAT, /* complete with this epoch's first records */
 };
 
 struct mxio_order {
@@ -32,13 +33,14 @@ struct mxio_order {
     enum mxio_ending ending;
     uint64_t batch_size;
     uint64_t world, rank; /* world 1: running */
+    bool sequential; /* mx.io: read on until the data end, without counting first */
 };
 
 struct mxio_cursor {
     uint64_t epoch;
-    uint64_t batch;    /* of this rank, or of the world when dealt */
-    uint64_t step;     /* from one batch to the next, when several workers share a rank */
-    uint64_t row;      /* next row of the batch */
+    uint64_t batch; /* of this rank, or of the world when dealt */
+    uint64_t step;  /* from one batch to the next, when several workers share a rank */
+    uint64_t row;   /* next row of the batch */
     uint64_t position; /* next position, running */
     uint64_t wrapped;  /* positions taken of the next epoch, running */
 };
@@ -51,15 +53,17 @@ enum mxio_turn {
     MXIO_TURN_TOO_BIG /* the batch would need more records than an epoch has */
 };
 
-/* Running orders start behind `carry` positions; `batch` and `step` deal batches to workers. */
+/* Running orders start behind `carry` positions; `batch` and `step` deal batches to
+ * workers. */
 struct mxio_cursor
-mxio_cursor_make(const struct mxio_order *order, uint64_t epoch, uint64_t carry, uint64_t batch,
-                 uint64_t step);
+mxio_cursor_make(const struct mxio_order *order, uint64_t epoch, uint64_t carry,
+                 uint64_t batch, uint64_t step);
 
-/* What the next row of the batch is, and its (epoch, position). Does not move the cursor. */
+/* What the next row of the batch is, and its (epoch, position). Does not move the
+ * cursor. */
 enum mxio_turn
-mxio_cursor_look(const struct mxio_cursor *cursor, const struct mxio_order *order, uint64_t count,
-                 uint64_t *epoch, uint64_t *position);
+mxio_cursor_look(const struct mxio_cursor *cursor, const struct mxio_order *order,
+                 uint64_t count, uint64_t *epoch, uint64_t *position);
 
 /* The row was filled. */
 void
@@ -73,12 +77,15 @@ mxio_cursor_skip(struct mxio_cursor *cursor, enum mxio_turn turn);
 void
 mxio_cursor_next_batch(struct mxio_cursor *cursor);
 
-/* Batches of an epoch that starts without carry, for the worker whose first batch is `batch`. */
+/* Batches of an epoch that starts without carry, for the worker whose first batch is
+ * `batch`. */
 uint64_t
-mxio_order_batches(const struct mxio_order *order, uint64_t count, uint64_t batch, uint64_t step);
+mxio_order_batches(const struct mxio_order *order, uint64_t count, uint64_t batch,
+                   uint64_t step);
 
 /* The record at a position of an epoch of `count` records. */
 uint64_t
-mxio_order_at(const struct mxio_order *order, uint64_t epoch, uint64_t count, uint64_t position);
+mxio_order_at(const struct mxio_order *order, uint64_t epoch, uint64_t count,
+              uint64_t position);
 
 #endif

@@ -41,7 +41,8 @@ const struct mxio_param mxio_param_table[] = {
 
 const size_t mxio_param_count = sizeof mxio_param_table / sizeof mxio_param_table[0];
 
-/* The sides of a JPEG have 16 bits; a batch is bounded by what one allocation may sensibly be. */
+/* The sides of a JPEG have 16 bits; a batch is bounded by what one allocation may
+ * sensibly be. */
 #define MAX_SIDE 65535
 #define MAX_BATCH_BYTES ((size_t)1 << 40)
 
@@ -61,8 +62,8 @@ field(struct mxio_params *params, const struct mxio_param *row)
 }
 
 enum mxio_status
-mxio_params_set_text(struct mxio_params *params, const struct mxio_param *row, const char *value,
-                     struct mxio_error *err)
+mxio_params_set_text(struct mxio_params *params, const struct mxio_param *row,
+                     const char *value, struct mxio_error *err)
 {
     char **place = field(params, row);
     const size_t size = strlen(value) + 1;
@@ -128,31 +129,32 @@ choice_count(const char *choices)
 }
 
 enum mxio_status
-mxio_params_set_int(struct mxio_params *params, const struct mxio_param *row, int64_t value,
-                    struct mxio_error *err)
+mxio_params_set_int(struct mxio_params *params, const struct mxio_param *row,
+                    int64_t value, struct mxio_error *err)
 {
     const bool choice = row->kind == MXIO_CHOICE;
     const int64_t low = choice ? 0 : row->int_low;
     const int64_t high = choice ? choice_count(row->choices) - 1 : row->int_high;
 
-    if ((value < low || value > high) && !(value == MXIO_NONE && row->initial == MXIO_NONE))
-        return mxio_fail(err, MXIO_EPARAM, "%s must be in [%lld, %lld], got %lld", row->name,
-                         (long long)low, (long long)high, (long long)value);
+    if ((value < low || value > high) &&
+        !(value == MXIO_NONE && row->initial == MXIO_NONE))
+        return mxio_fail(err, MXIO_EPARAM, "%s must be in [%lld, %lld], got %lld",
+                         row->name, (long long)low, (long long)high, (long long)value);
     *(int64_t *)field(params, row) = value;
     return MXIO_OK;
 }
 
 enum mxio_status
-mxio_params_set_real(struct mxio_params *params, const struct mxio_param *row, double value,
-                     struct mxio_error *err)
+mxio_params_set_real(struct mxio_params *params, const struct mxio_param *row,
+                     double value, struct mxio_error *err)
 {
     const double none = (double)MXIO_NONE;
     const bool is_none = value == none && row->initial_real == none;
 
     /* Written so that NaN fails. */
     if (!(value >= row->low && value <= row->high) && !is_none)
-        return mxio_fail(err, MXIO_EPARAM, "%s must be in [%g, %g], got %g", row->name, row->low,
-                         row->high, value);
+        return mxio_fail(err, MXIO_EPARAM, "%s must be in [%g, %g], got %g", row->name,
+                         row->low, row->high, value);
     *(double *)field(params, row) = value;
     return MXIO_OK;
 }
@@ -162,13 +164,18 @@ mxio_params_set_shape(struct mxio_params *params, const struct mxio_param *row,
                       struct mxio_shape value, struct mxio_error *err)
 {
     if (value.channels != 1 && value.channels != 3 && value.channels != 4)
-        return mxio_fail(err, MXIO_EPARAM, "%s must be (channels, height, width) with 1, 3 or 4 channels, got (%lld, %lld, %lld)",
-                         row->name, (long long)value.channels, (long long)value.height,
-                         (long long)value.width);
-    if (value.height < 1 || value.height > MAX_SIDE || value.width < 1 || value.width > MAX_SIDE)
-        return mxio_fail(err, MXIO_EPARAM, "height and width of %s must be in [1, %d], got (%lld, %lld, %lld)",
-                         row->name, MAX_SIDE, (long long)value.channels, (long long)value.height,
-                         (long long)value.width);
+        return mxio_fail(
+            err, MXIO_EPARAM,
+            "%s must be (channels, height, width) with 1, 3 or 4 channels, got (%lld, %lld, %lld)",
+            row->name, (long long)value.channels, (long long)value.height,
+            (long long)value.width);
+    if (value.height < 1 || value.height > MAX_SIDE || value.width < 1 ||
+        value.width > MAX_SIDE)
+        return mxio_fail(
+            err, MXIO_EPARAM,
+            "height and width of %s must be in [1, %d], got (%lld, %lld, %lld)",
+            row->name, MAX_SIDE, (long long)value.channels, (long long)value.height,
+            (long long)value.width);
     *(struct mxio_shape *)field(params, row) = value;
     return MXIO_OK;
 }
@@ -209,7 +216,8 @@ check_crop(const struct mxio_params *params, struct mxio_error *err)
     double low, high;
 
     mxio_params_aspect(params, &low, &high);
-    const bool area_given = params->min_random_area != 1 || params->max_random_area != 1;
+    const bool area_given =
+        params->min_random_area != 1 || params->max_random_area != 1;
     const bool aspect_given = low != 1 || high != 1;
     if (!params->random_resized_crop) {
         if (area_given || aspect_given)
@@ -219,31 +227,43 @@ check_crop(const struct mxio_params *params, struct mxio_error *err)
         return MXIO_OK;
     }
     if (params->rand_crop)
-        return mxio_fail(err, MXIO_EPARAM, "random_resized_crop=True excludes rand_crop=True");
+        return mxio_fail(err, MXIO_EPARAM,
+                         "random_resized_crop=True excludes rand_crop=True");
     if (params->min_random_area > params->max_random_area)
-        return mxio_fail(err, MXIO_EPARAM, "min_random_area=%g is above max_random_area=%g",
+        return mxio_fail(err, MXIO_EPARAM,
+                         "min_random_area=%g is above max_random_area=%g",
                          params->min_random_area, params->max_random_area);
     if (params->max_random_area <= 0)
-        return mxio_fail(err, MXIO_EPARAM, "max_random_area must be above 0, got %g", params->max_random_area);
+        return mxio_fail(err, MXIO_EPARAM, "max_random_area must be above 0, got %g",
+                         params->max_random_area);
     if (low > high)
-        return mxio_fail(err, MXIO_EPARAM, "min_aspect_ratio=%g is above max_aspect_ratio=%g", low, high);
+        return mxio_fail(err, MXIO_EPARAM,
+                         "min_aspect_ratio=%g is above max_aspect_ratio=%g", low, high);
     if (low <= 0)
-        return mxio_fail(err, MXIO_EPARAM, "the smallest aspect ratio must be above 0, got %g (min_aspect_ratio, or 1 - max_aspect_ratio)", low);
+        return mxio_fail(
+            err, MXIO_EPARAM,
+            "the smallest aspect ratio must be above 0, got %g (min_aspect_ratio, or 1 - max_aspect_ratio)",
+            low);
     return MXIO_OK;
 }
 
 static enum mxio_status
 check_normalisation(const struct mxio_params *params, struct mxio_error *err)
 {
-    const bool mean = params->mean_r != 0 || params->mean_g != 0 || params->mean_b != 0 ||
-                      params->mean_a != 0 || params->mean_img[0] != '\0';
-    const bool factor = params->std_r != 1 || params->std_g != 1 || params->std_b != 1 ||
-                        params->std_a != 1 || params->scale != 1;
+    const bool mean = params->mean_r != 0 || params->mean_g != 0 ||
+                      params->mean_b != 0 || params->mean_a != 0 ||
+                      params->mean_img[0] != '\0';
+    const bool factor = params->std_r != 1 || params->std_g != 1 ||
+                        params->std_b != 1 || params->std_a != 1 || params->scale != 1;
 
     if (params->dtype == MXIO_UINT8 && (mean || factor))
-        return mxio_fail(err, MXIO_EPARAM, "dtype='uint8' takes the pixels as they are: leave out mean_*, std_*, scale and mean_img, or ask for float32");
+        return mxio_fail(
+            err, MXIO_EPARAM,
+            "dtype='uint8' takes the pixels as they are: leave out mean_*, std_*, scale and mean_img, or ask for float32");
     if (params->dtype == MXIO_INT8 && factor)
-        return mxio_fail(err, MXIO_EPARAM, "dtype='int8' takes only a mean: leave out std_* and scale, or ask for float32");
+        return mxio_fail(
+            err, MXIO_EPARAM,
+            "dtype='int8' takes only a mean: leave out std_* and scale, or ask for float32");
     return MXIO_OK;
 }
 
@@ -253,24 +273,37 @@ mxio_params_check(const struct mxio_params *params, struct mxio_error *err)
     size_t bytes;
 
     if (params->path_imgrec[0] == '\0')
-        return mxio_fail(err, MXIO_EPARAM, "path_imgrec must name a RecordIO file, got ''");
+        return mxio_fail(err, MXIO_EPARAM,
+                         "path_imgrec must name a RecordIO file, got ''");
     if (params->data_shape.channels == 0)
-        return mxio_fail(err, MXIO_EPARAM, "data_shape must be given: (channels, height, width)");
+        return mxio_fail(err, MXIO_EPARAM,
+                         "data_shape must be given: (channels, height, width)");
     if (params->batch_size == 0)
-        return mxio_fail(err, MXIO_EPARAM, "batch_size must be given: samples in a batch, at least 1");
-    if (!mxio_multiply(mxio_params_sample_values(params) * mxio_params_value_size(params),
-                       (size_t)params->batch_size, &bytes) || bytes > MAX_BATCH_BYTES)
-        return mxio_fail(err, MXIO_EPARAM, "batch_size=%lld of this data_shape is more than 2^40 bytes", (long long)params->batch_size);
+        return mxio_fail(err, MXIO_EPARAM,
+                         "batch_size must be given: samples in a batch, at least 1");
+    if (!mxio_multiply(mxio_params_sample_values(params) *
+                           mxio_params_value_size(params),
+                       (size_t)params->batch_size, &bytes) ||
+        bytes > MAX_BATCH_BYTES)
+        return mxio_fail(err, MXIO_EPARAM,
+                         "batch_size=%lld of this data_shape is more than 2^40 bytes",
+                         (long long)params->batch_size);
     if (params->part_index >= params->num_parts)
-        return mxio_fail(err, MXIO_EPARAM, "part_index must be in [0, num_parts - 1] = [0, %lld], got %lld",
-                         (long long)params->num_parts - 1, (long long)params->part_index);
+        return mxio_fail(
+            err, MXIO_EPARAM,
+            "part_index must be in [0, num_parts - 1] = [0, %lld], got %lld",
+            (long long)params->num_parts - 1, (long long)params->part_index);
     const int64_t world = params->world_size == MXIO_NONE ? 1 : params->world_size;
     const int64_t rank = params->rank == MXIO_NONE ? 0 : params->rank;
     if (rank >= world)
-        return mxio_fail(err, MXIO_EPARAM, "rank must be in [0, world_size - 1] = [0, %lld], got %lld",
+        return mxio_fail(err, MXIO_EPARAM,
+                         "rank must be in [0, world_size - 1] = [0, %lld], got %lld",
                          (long long)world - 1, (long long)rank);
     if (world > 1 && params->on_error == MXIO_SKIP)
-        return mxio_fail(err, MXIO_EPARAM, "on_error='skip' would give the ranks unequal counts: use 'replace' with world_size=%lld", (long long)world);
+        return mxio_fail(
+            err, MXIO_EPARAM,
+            "on_error='skip' would give the ranks unequal counts: use 'replace' with world_size=%lld",
+            (long long)world);
     const enum mxio_status status = check_crop(params, err);
     return status == MXIO_OK ? check_normalisation(params, err) : status;
 }

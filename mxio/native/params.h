@@ -3,17 +3,25 @@
  *
  * Owner:   a params struct owns its texts; mxio_params_free gives them back.
  * Threads: read-only once checked.
- * Errors:  MXIO_EPARAM: the message names the parameter, its value, and what would be right.
+ * Errors:  MXIO_EPARAM: the message names the parameter, its value, and what would be
+ * right.
  */
 #ifndef MXIO_PARAMS_H
 #define MXIO_PARAMS_H
 
 #include "base.h"
 
-#define MXIO_NONE INT64_MIN /* "None" in an INT; in a REAL the same number as a double */
+#define MXIO_NONE                                                                      \
+    INT64_MIN /* "None" in an INT; in a REAL the same number as a double */
 
 enum mxio_kind { MXIO_INT, MXIO_REAL, MXIO_FLAG, MXIO_CHOICE, MXIO_TEXT, MXIO_SHAPE };
-enum mxio_group { MXIO_DATASET, MXIO_BATCH, MXIO_AUGMENTATION, MXIO_BACKEND, MXIO_AUXILIARY };
+enum mxio_group {
+    MXIO_DATASET,
+    MXIO_BATCH,
+    MXIO_AUGMENTATION,
+    MXIO_BACKEND,
+    MXIO_AUXILIARY
+};
 
 enum { MXIO_FACE_MX = 1, MXIO_FACE_NUMPY = 2, MXIO_FACE_TORCH = 4 };
 
@@ -34,7 +42,8 @@ struct mxio_shape {
 #define MXIO_C_FLAG int64_t
 
 struct mxio_params {
-#define NUMBER(kind, group, faces, need, name, initial, low, high, doc) MXIO_C_##kind name;
+#define NUMBER(kind, group, faces, need, name, initial, low, high, doc)                \
+    MXIO_C_##kind name;
 #define CHOICE(group, faces, need, name, initial, choices, doc) int64_t name;
 #define TEXT(group, faces, need, name, initial, doc) char *name;
 #define SHAPE(group, faces, need, name, doc) struct mxio_shape name;
@@ -45,21 +54,22 @@ struct mxio_params {
 #undef SHAPE
 };
 
-/* One row of params.def. Numbers use low, high, initial; CHOICE uses initial and choices; TEXT uses text. */
+/* One row of params.def. Numbers use low, high, initial; CHOICE uses initial and
+ * choices; TEXT uses text. */
 struct mxio_param {
     const char *name;
     enum mxio_kind kind;
     enum mxio_group group;
     int faces;
     bool required;
-    double low, high;           /* of a REAL */
+    double low, high; /* of a REAL */
     double initial_real;
-    int64_t int_low, int_high;  /* of an INT or FLAG */
+    int64_t int_low, int_high; /* of an INT or FLAG */
     int64_t initial;
-    const char *choices;        /* "first|second" */
+    const char *choices; /* "first|second" */
     const char *text;
     const char *doc;
-    size_t offset;              /* in struct mxio_params */
+    size_t offset; /* in struct mxio_params */
 };
 
 extern const struct mxio_param mxio_param_table[];
@@ -78,14 +88,14 @@ mxio_params_free(struct mxio_params *params);
 
 /* Set one value of the row's kind; the range is checked at once. */
 MXIO_MUST_USE enum mxio_status
-mxio_params_set_int(struct mxio_params *params, const struct mxio_param *row, int64_t value,
-                    struct mxio_error *err);
+mxio_params_set_int(struct mxio_params *params, const struct mxio_param *row,
+                    int64_t value, struct mxio_error *err);
 MXIO_MUST_USE enum mxio_status
-mxio_params_set_real(struct mxio_params *params, const struct mxio_param *row, double value,
-                     struct mxio_error *err);
+mxio_params_set_real(struct mxio_params *params, const struct mxio_param *row,
+                     double value, struct mxio_error *err);
 MXIO_MUST_USE enum mxio_status
-mxio_params_set_text(struct mxio_params *params, const struct mxio_param *row, const char *value,
-                     struct mxio_error *err);
+mxio_params_set_text(struct mxio_params *params, const struct mxio_param *row,
+                     const char *value, struct mxio_error *err);
 MXIO_MUST_USE enum mxio_status
 mxio_params_set_shape(struct mxio_params *params, const struct mxio_param *row,
                       struct mxio_shape value, struct mxio_error *err);

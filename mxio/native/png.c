@@ -17,7 +17,8 @@ struct mxio_png {
     const uint8_t *bytes;
     size_t size, place;
     struct mxio_buffer rows;
-    struct mxio_buffer row; /* one row that nobody wants, or all of an interlaced picture */
+    struct mxio_buffer
+        row; /* one row that nobody wants, or all of an interlaced picture */
     struct mxio_picture picture;
     jmp_buf back;
     struct mxio_error *err;
@@ -99,8 +100,8 @@ stored_channels(png_structp codec, png_infop info)
 }
 
 enum mxio_status
-mxio_png_open(struct mxio_png *png, const uint8_t *bytes, size_t size, int64_t max_pixels,
-              struct mxio_picture *out, struct mxio_error *err)
+mxio_png_open(struct mxio_png *png, const uint8_t *bytes, size_t size,
+              int64_t max_pixels, struct mxio_picture *out, struct mxio_error *err)
 {
     if (!mxio_png_sniff(bytes, size))
         return mxio_fail(err, MXIO_EDATA, "not a PNG");
@@ -113,7 +114,8 @@ mxio_png_open(struct mxio_png *png, const uint8_t *bytes, size_t size, int64_t m
         close_picture(png);
         return err->status;
     }
-    png->codec = png_create_read_struct(PNG_LIBPNG_VER_STRING, png, on_error, on_warning);
+    png->codec =
+        png_create_read_struct(PNG_LIBPNG_VER_STRING, png, on_error, on_warning);
     if (png->codec == NULL)
         return mxio_fail(err, MXIO_ENOMEM, "no memory for a PNG decoder");
     png->info = png_create_info_struct(png->codec);
@@ -130,14 +132,16 @@ mxio_png_open(struct mxio_png *png, const uint8_t *bytes, size_t size, int64_t m
     const png_uint_32 height = png_get_image_height(png->codec, png->info);
     if ((int64_t)width * height > max_pixels) {
         close_picture(png);
-        return mxio_fail(err, MXIO_EDATA, "PNG: %u x %u pixels are more than max_pixels=%lld",
-                         width, height, (long long)max_pixels);
+        return mxio_fail(err, MXIO_EDATA,
+                         "PNG: %u x %u pixels are more than max_pixels=%lld", width,
+                         height, (long long)max_pixels);
     }
-    png->picture = (struct mxio_picture){.width = (int)width,
-                                         .height = (int)height,
-                                         .channels = stored_channels(png->codec, png->info),
-                                         .bits = png_get_bit_depth(png->codec, png->info),
-                                         .orientation = 1};
+    png->picture =
+        (struct mxio_picture){.width = (int)width,
+                              .height = (int)height,
+                              .channels = stored_channels(png->codec, png->info),
+                              .bits = png_get_bit_depth(png->codec, png->info),
+                              .orientation = 1};
     *out = png->picture;
     return MXIO_OK;
 }
@@ -147,14 +151,18 @@ static void
 gray_row(uint8_t *row, size_t width)
 {
     for (size_t i = 0; i < width; i++)
-        row[i] = (uint8_t)((row[3 * i] * 4899 + row[3 * i + 1] * 9617 + row[3 * i + 2] * 1868 + 8192) >> 14);
+        row[i] = (uint8_t)((row[3 * i] * 4899 + row[3 * i + 1] * 9617 +
+                            row[3 * i + 2] * 1868 + 8192) >>
+                           14);
 }
 
-/* Ask libpng for 8 bits and `channels` channels, or 3 where gray is still to be made of colour. */
+/* Ask libpng for 8 bits and `channels` channels, or 3 where gray is still to be made of
+ * colour. */
 static size_t
 ask_for(struct mxio_png *png, int channels, bool bgr)
 {
-    const bool color = (png_get_color_type(png->codec, png->info) & PNG_COLOR_MASK_COLOR) != 0;
+    const bool color =
+        (png_get_color_type(png->codec, png->info) & PNG_COLOR_MASK_COLOR) != 0;
 
     png_set_strip_16(png->codec);
     if (png_get_color_type(png->codec, png->info) == PNG_COLOR_TYPE_PALETTE)
@@ -173,11 +181,12 @@ ask_for(struct mxio_png *png, int channels, bool bgr)
 }
 
 static enum mxio_status
-read_rows(struct mxio_png *png, int channels, bool bgr, struct mxio_rect window, size_t *stride,
-          struct mxio_error *err)
+read_rows(struct mxio_png *png, int channels, bool bgr, struct mxio_rect window,
+          size_t *stride, struct mxio_error *err)
 {
     png->err = err;
-    if (setjmp(png->back)) /* locals are not changed between a call that may jump and here */
+    if (setjmp(png->back)) /* locals are not changed between a call that may jump and
+                              here */
         return err->status;
     const size_t decoded = ask_for(png, channels, bgr);
     const int passes = png_set_interlace_handling(png->codec);
@@ -189,8 +198,9 @@ read_rows(struct mxio_png *png, int channels, bool bgr, struct mxio_rect window,
     /* An interlaced picture comes in passes over all of its rows. */
     const int first = passes > 1 ? 0 : window.y;
     const int end = passes > 1 ? png->picture.height : window.y + window.height;
-    enum mxio_status status = mxio_buffer_need(
-        &png->rows, row_size * (size_t)(end - first) + MXIO_SLACK, err);
+    enum mxio_status status =
+        mxio_buffer_need(&png->rows, row_size * (size_t)(end - first) + MXIO_SLACK,
+                         err);
     if (status == MXIO_OK)
         status = mxio_buffer_need(&png->row, row_size, err);
     if (status != MXIO_OK)
@@ -198,10 +208,13 @@ read_rows(struct mxio_png *png, int channels, bool bgr, struct mxio_rect window,
     for (int pass = 0; pass < passes; pass++)
         for (int y = 0; y < end; y++)
             png_read_row(png->codec,
-                         y < first ? png->row.bytes : png->rows.bytes + row_size * (size_t)(y - first), NULL);
+                         y < first ? png->row.bytes
+                                   : png->rows.bytes + row_size * (size_t)(y - first),
+                         NULL);
     if (decoded != (size_t)channels)
         for (int y = 0; y < end - first; y++)
-            gray_row(png->rows.bytes + row_size * (size_t)y, (size_t)png->picture.width);
+            gray_row(png->rows.bytes + row_size * (size_t)y,
+                     (size_t)png->picture.width);
     *stride = row_size;
     return MXIO_OK;
 }
@@ -210,24 +223,25 @@ enum mxio_status
 mxio_png_read(struct mxio_png *png, int channels, bool bgr, struct mxio_rect window,
               struct mxio_view *out, struct mxio_error *err)
 {
-    size_t stride;
+    size_t stride = 0;
 
     if (channels == 4 && png->picture.channels != 4)
-        return mxio_fail(err, MXIO_EDATA, "PNG: expected 4 channels, got %d", png->picture.channels);
+        return mxio_fail(err, MXIO_EDATA, "PNG: expected 4 channels, got %d",
+                         png->picture.channels);
     const bool interlaced =
         png_get_interlace_type(png->codec, png->info) != PNG_INTERLACE_NONE;
     const enum mxio_status status = read_rows(png, channels, bgr, window, &stride, err);
     close_picture(png);
     if (status != MXIO_OK)
         return status;
-    *out = (struct mxio_view){
-        .bytes = png->rows.bytes + (interlaced ? stride * (size_t)window.y : 0) +
-                 (size_t)window.x * (size_t)channels,
-        .stride = stride,
-        .width = png->picture.width,
-        .height = png->picture.height,
-        .channels = channels,
-        .held = window};
+    *out = (struct mxio_view){.bytes = png->rows.bytes +
+                                       (interlaced ? stride * (size_t)window.y : 0) +
+                                       (size_t)window.x * (size_t)channels,
+                              .stride = stride,
+                              .width = png->picture.width,
+                              .height = png->picture.height,
+                              .channels = channels,
+                              .held = window};
     return MXIO_OK;
 }
 
@@ -279,12 +293,13 @@ color_type(int channels)
 }
 
 enum mxio_status
-mxio_png_encode(const uint8_t *pixels, int width, int height, int channels, bool bgr, int level,
-                uint8_t **out, size_t *out_size, struct mxio_error *err)
+mxio_png_encode(const uint8_t *pixels, int width, int height, int channels, bool bgr,
+                int level, uint8_t **out, size_t *out_size, struct mxio_error *err)
 {
     struct encoder encoder = {.err = err};
     png_structp volatile codec =
-        png_create_write_struct(PNG_LIBPNG_VER_STRING, &encoder, on_encode_error, on_warning);
+        png_create_write_struct(PNG_LIBPNG_VER_STRING, &encoder, on_encode_error,
+                                on_warning);
     png_infop volatile info = codec == NULL ? NULL : png_create_info_struct(codec);
 
     if (info == NULL) {
@@ -298,8 +313,9 @@ mxio_png_encode(const uint8_t *pixels, int width, int height, int channels, bool
     }
     png_set_write_fn(codec, &encoder, take_bytes, ignore_flush);
     png_set_compression_level(codec, level);
-    png_set_IHDR(codec, info, (png_uint_32)width, (png_uint_32)height, 8, color_type(channels),
-                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(codec, info, (png_uint_32)width, (png_uint_32)height, 8,
+                 color_type(channels), PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
     png_write_info(codec, info);
     if (bgr && channels > 1)
         png_set_bgr(codec);

@@ -35,7 +35,8 @@ block_free(struct mxio_block *block)
 }
 
 enum mxio_status
-mxio_pool_new(struct mxio_pool **out, size_t block_size, size_t keep, struct mxio_error *err)
+mxio_pool_new(struct mxio_pool **out, size_t block_size, size_t keep,
+              struct mxio_error *err)
 {
     struct mxio_pool *pool = mxio_alloc(sizeof *pool);
 

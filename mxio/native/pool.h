@@ -1,10 +1,11 @@
 /*
- * Blocks of memory of one size, used again: a fresh batch costs more in page faults than its resize.
+ * Blocks of memory of one size, used again: a fresh batch costs more in page faults
+ * than its resize.
  *
- * Owner:   get gives the caller a block, to release once; it may outlive the pool's close.
- * Threads: all functions, from any thread; the pool has its own lock, never held with another. In a
- *          forked child a release does nothing: the lock may be held by a thread that is not there.
- * Errors:  MXIO_ENOMEM.
+ * Owner:   get gives the caller a block, to release once; it may outlive the pool's
+ * close. Threads: all functions, from any thread; the pool has its own lock, never held
+ * with another. In a forked child a release does nothing: the lock may be held by a
+ * thread that is not there. Errors:  MXIO_ENOMEM.
  */
 #ifndef MXIO_POOL_H
 #define MXIO_POOL_H
@@ -22,7 +23,8 @@ struct mxio_block {
 
 /* At most `keep` idle blocks are held back for reuse. */
 MXIO_MUST_USE enum mxio_status
-mxio_pool_new(struct mxio_pool **out, size_t block_size, size_t keep, struct mxio_error *err);
+mxio_pool_new(struct mxio_pool **out, size_t block_size, size_t keep,
+              struct mxio_error *err);
 
 /* No more gets. The pool goes when its last block does. Accepts NULL. */
 void

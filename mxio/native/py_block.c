@@ -2,8 +2,7 @@
 #include "py_core.h"
 
 struct py_block {
-    PyObject_HEAD
-    struct mxio_block *block;
+    PyObject_HEAD struct mxio_block *block;
 };
 
 PyObject *
@@ -33,7 +32,8 @@ block_getbuffer(PyObject *object, Py_buffer *view, int flags)
 {
     const struct mxio_block *block = ((struct py_block *)object)->block;
 
-    return PyBuffer_FillInfo(view, object, block->bytes, (Py_ssize_t)block->size, 0, flags);
+    return PyBuffer_FillInfo(view, object, block->bytes, (Py_ssize_t)block->size, 0,
+                             flags);
 }
 
 static Py_ssize_t
@@ -43,7 +43,8 @@ block_length(PyObject *object)
 }
 
 static PyType_Slot block_slots[] = {
-    {Py_tp_doc, "Memory of the core, writable; it returns to its pool when the last view dies."},
+    {Py_tp_doc,
+     "Memory of the core, writable; it returns to its pool when the last view dies."},
     {Py_tp_dealloc, block_dealloc},
     {Py_bf_getbuffer, block_getbuffer},
     {Py_sq_length, block_length},

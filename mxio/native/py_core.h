@@ -1,7 +1,8 @@
 /*
  * What the binding files share: module state, blocks, errors.
  *
- * A binding borrows its arguments, releases the GIL, calls the core, gives back, translates.
+ * A binding borrows its arguments, releases the GIL, calls the core, gives back,
+ * translates.
  *
  * Owner:   as Python's API: functions that return PyObject * give a new reference.
  * Threads: with the GIL, unless said otherwise.
@@ -10,6 +11,7 @@
 #ifndef MXIO_PY_CORE_H
 #define MXIO_PY_CORE_H
 
+#define PY_SSIZE_T_CLEAN /* lengths in argument formats are Py_ssize_t */
 #include <Python.h>
 
 #include "base.h"
@@ -28,7 +30,8 @@ extern struct PyModuleDef py_module_definition;
 struct py_state *
 py_state_of_type(PyTypeObject *type);
 
-/* Raise what *err says. `paths` names the files by error.file; `path` is used when that is -1. Returns NULL. */
+/* Raise what *err says. `paths` names the files by error.file; `path` is used when that
+ * is -1. Returns NULL. */
 PyObject *
 py_raise(const struct py_state *state, const struct mxio_error *err, char *const *paths,
          const char *path);
@@ -43,7 +46,8 @@ py_block_wrap(const struct py_state *state, struct mxio_block *block);
 
 /* Fill params from a mapping of canonical values; 0, or -1 with an exception. */
 int
-py_params_fill(const struct py_state *state, struct mxio_params *params, PyObject *options);
+py_params_fill(const struct py_state *state, struct mxio_params *params,
+               PyObject *options);
 
 /* A contiguous borrowed buffer of exactly `size` bytes; 0, or -1 with a ValueError. */
 int

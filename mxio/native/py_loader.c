@@ -10,8 +10,7 @@
 #define SLICE_MS 100
 
 struct py_loader {
-    PyObject_HEAD
-    struct mxio_loader *loader;
+    PyObject_HEAD struct mxio_loader *loader;
     PyObject *decoder; /* decoder of last resort: (bytes, channels) -> pixels */
     char **paths;      /* of the data files, NULL at the end */
     int channels;
@@ -95,7 +94,8 @@ make_loader(struct py_loader *self, struct py_state *state, PyObject *options,
     self->max_pixels = params.max_pixels;
     inputs->params = &params;
     inputs->thread_count = (size_t)params.preprocess_threads;
-    char *index_path = NULL, *list_path = NULL; /* params move into the loader: copies for messages */
+    char *index_path = NULL,
+         *list_path = NULL; /* params move into the loader: copies for messages */
     if ((index_path = strdup(params.path_imgidx)) == NULL ||
         (list_path = strdup(params.path_imglist)) == NULL) {
         free(index_path);
@@ -103,12 +103,12 @@ make_loader(struct py_loader *self, struct py_state *state, PyObject *options,
         PyErr_NoMemory();
         return -1;
     }
-    Py_BEGIN_ALLOW_THREADS
-    status = mxio_loader_new(&self->loader, inputs, &about, &err);
-    Py_END_ALLOW_THREADS
-    if (status != MXIO_OK) {
-        const char *path = about == MXIO_INPUT_INDEX  ? index_path
-                           : about == MXIO_INPUT_LIST ? list_path
+    Py_BEGIN_ALLOW_THREADS status =
+        mxio_loader_new(&self->loader, inputs, &about, &err);
+    Py_END_ALLOW_THREADS if (status != MXIO_OK)
+    {
+        const char *path = about == MXIO_INPUT_INDEX                  ? index_path
+                           : about == MXIO_INPUT_LIST                 ? list_path
                            : err.file < 0 && err.status == MXIO_EDATA ? self->paths[0]
                                                                       : NULL;
         if (about != MXIO_INPUT_DATA)
@@ -131,8 +131,8 @@ loader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_TypeError, "Loader takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "OOpOOOO:Loader", &options, &files, &running, &decoder, &index,
-                          &list, &mean))
+    if (!PyArg_ParseTuple(args, "OOpOOOO:Loader", &options, &files, &running, &decoder,
+                          &index, &list, &mean))
         return NULL;
     struct py_loader *self = (struct py_loader *)PyType_GenericAlloc(type, 0);
     if (self == NULL)
@@ -190,9 +190,8 @@ loader_dealloc(PyObject *object)
 
     PyObject_GC_UnTrack(object);
     Py_BEGIN_ALLOW_THREADS /* the workers finish their samples first */
-    mxio_loader_free(self->loader);
-    Py_END_ALLOW_THREADS
-    free_paths(self->paths);
+        mxio_loader_free(self->loader);
+    Py_END_ALLOW_THREADS free_paths(self->paths);
     Py_CLEAR(self->decoder);
     PyObject_GC_Del(object);
     Py_DECREF(type);
@@ -221,12 +220,12 @@ loader_start(PyObject *object, PyObject *args)
     unsigned long long epoch, carry, batch, step;
     enum mxio_status status;
 
-    if (!PyArg_ParseTuple(args, "KKKK:start", &epoch, &carry, &batch, &step) || enter(self) < 0)
+    if (!PyArg_ParseTuple(args, "KKKK:start", &epoch, &carry, &batch, &step) ||
+        enter(self) < 0)
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    status = mxio_loader_start(self->loader, epoch, carry, batch, step, &err);
-    Py_END_ALLOW_THREADS
-    self->busy = false;
+    Py_BEGIN_ALLOW_THREADS status =
+        mxio_loader_start(self->loader, epoch, carry, batch, step, &err);
+    Py_END_ALLOW_THREADS self->busy = false;
     if (status != MXIO_OK)
         return raise_here(self, &err);
     Py_RETURN_NONE;
@@ -234,7 +233,8 @@ loader_start(PyObject *object, PyObject *args)
 
 /* Pixels that the decoder gave, as a view; 0, or -1 with an exception. */
 static int
-view_of_pixels(struct py_loader *self, PyObject *pixels, Py_buffer *buffer, struct mxio_view *out)
+view_of_pixels(struct py_loader *self, PyObject *pixels, Py_buffer *buffer,
+               struct mxio_view *out)
 {
     PyObject *shape = PyObject_GetAttrString(pixels, "shape");
     int height, width, channels;
@@ -245,8 +245,9 @@ view_of_pixels(struct py_loader *self, PyObject *pixels, Py_buffer *buffer, stru
     }
     Py_DECREF(shape);
     if (channels != self->channels || height < 1 || width < 1) {
-        PyErr_Format(PyExc_ValueError, "the decoder gave (%d, %d, %d), channels must be %d", height, width,
-                     channels, self->channels);
+        PyErr_Format(PyExc_ValueError,
+                     "the decoder gave (%d, %d, %d), channels must be %d", height,
+                     width, channels, self->channels);
         return -1;
     }
     const size_t row = (size_t)width * (size_t)channels;
@@ -261,13 +262,15 @@ view_of_pixels(struct py_loader *self, PyObject *pixels, Py_buffer *buffer, stru
     return 0;
 }
 
-/* The exception that is set, as a failure of the record; anything but an Exception stays set. */
+/* The exception that is set, as a failure of the record; anything but an Exception
+ * stays set. */
 static enum mxio_status
 failure_from_exception(struct mxio_error *err)
 {
     PyObject *kind, *value, *trace;
 
-    if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError) ||
+    if (!PyErr_ExceptionMatches(PyExc_Exception) ||
+        PyErr_ExceptionMatches(PyExc_MemoryError) ||
         PyErr_ExceptionMatches(PyExc_ImportError))
         return MXIO_OK;
     PyErr_Fetch(&kind, &value, &trace);
@@ -282,7 +285,8 @@ failure_from_exception(struct mxio_error *err)
     return MXIO_EDATA;
 }
 
-/* Decode one foreign row on this thread. *failed: *err says why. 0, or -1 with an exception. */
+/* Decode one foreign row on this thread. *failed: *err says why. 0, or -1 with an
+ * exception. */
 static int
 decode_row(struct py_loader *self, const struct mxio_delivery *delivery, bool *failed,
            struct mxio_error *err)
@@ -291,10 +295,9 @@ decode_row(struct py_loader *self, const struct mxio_delivery *delivery, bool *f
     size_t size;
     enum mxio_status status;
 
-    Py_BEGIN_ALLOW_THREADS
-    status = mxio_loader_foreign(self->loader, &bytes, &size, err);
-    Py_END_ALLOW_THREADS
-    *failed = status != MXIO_OK;
+    Py_BEGIN_ALLOW_THREADS status =
+        mxio_loader_foreign(self->loader, &bytes, &size, err);
+    Py_END_ALLOW_THREADS *failed = status != MXIO_OK;
     if (*failed)
         return 0;
     PyObject *pixels = PyObject_CallFunction(self->decoder, "y#i", (const char *)bytes,
@@ -306,10 +309,9 @@ decode_row(struct py_loader *self, const struct mxio_delivery *delivery, bool *f
         *failed = failure_from_exception(err) != MXIO_OK;
         return *failed ? 0 : -1;
     }
-    Py_BEGIN_ALLOW_THREADS
-    status = mxio_loader_finish(self->loader, delivery, &view, err);
-    Py_END_ALLOW_THREADS
-    PyBuffer_Release(&buffer);
+    Py_BEGIN_ALLOW_THREADS status =
+        mxio_loader_finish(self->loader, delivery, &view, err);
+    Py_END_ALLOW_THREADS PyBuffer_Release(&buffer);
     Py_DECREF(pixels);
     *failed = status != MXIO_OK;
     return 0;
@@ -328,12 +330,11 @@ decode_foreign(struct py_loader *self, const struct mxio_delivery *delivery, boo
         bool failed;
         if (decode_row(self, delivery, &failed, &err) < 0)
             return -1;
-        Py_BEGIN_ALLOW_THREADS
-        if (failed)
-            status = mxio_loader_reject(self->loader, delivery, redo, &err);
+        Py_BEGIN_ALLOW_THREADS if (failed) status =
+            mxio_loader_reject(self->loader, delivery, redo, &err);
         left = mxio_loader_has_foreign(self->loader);
-        Py_END_ALLOW_THREADS
-        if (status != MXIO_OK) {
+        Py_END_ALLOW_THREADS if (status != MXIO_OK)
+        {
             raise_here(self, &err);
             return -1;
         }
@@ -349,10 +350,10 @@ wait_for_batch(struct py_loader *self, enum mxio_wait *wait, struct mxio_deliver
     enum mxio_status status;
 
     do {
-        Py_BEGIN_ALLOW_THREADS
-        status = mxio_loader_next(self->loader, SLICE_MS, wait, out, &err);
-        Py_END_ALLOW_THREADS
-        if (status != MXIO_OK) {
+        Py_BEGIN_ALLOW_THREADS status =
+            mxio_loader_next(self->loader, SLICE_MS, wait, out, &err);
+        Py_END_ALLOW_THREADS if (status != MXIO_OK)
+        {
             raise_here(self, &err);
             return -1;
         }
@@ -412,10 +413,9 @@ loader_count(PyObject *object, PyObject *ignored)
     enum mxio_status status;
 
     (void)ignored;
-    Py_BEGIN_ALLOW_THREADS
-    status = mxio_loader_count(self->loader, &count, &err);
-    Py_END_ALLOW_THREADS
-    return status == MXIO_OK ? PyLong_FromUnsignedLongLong(count) : raise_here(self, &err);
+    Py_BEGIN_ALLOW_THREADS status = mxio_loader_count(self->loader, &count, &err);
+    Py_END_ALLOW_THREADS return status == MXIO_OK ? PyLong_FromUnsignedLongLong(count)
+                                                  : raise_here(self, &err);
 }
 
 static PyObject *
@@ -429,7 +429,9 @@ loader_batches(PyObject *object, PyObject *args)
     PyObject *count = loader_count(object, NULL);
     if (count == NULL)
         return NULL;
-    const uint64_t out = mxio_loader_batches(self->loader, PyLong_AsUnsignedLongLong(count), batch, step);
+    const uint64_t out =
+        mxio_loader_batches(self->loader, PyLong_AsUnsignedLongLong(count), batch,
+                            step);
     Py_DECREF(count);
     return PyLong_FromUnsignedLongLong(out);
 }
@@ -438,7 +440,8 @@ static PyObject *
 loader_carry(PyObject *object, PyObject *ignored)
 {
     (void)ignored;
-    return PyLong_FromUnsignedLongLong(mxio_loader_carry(((struct py_loader *)object)->loader));
+    return PyLong_FromUnsignedLongLong(
+        mxio_loader_carry(((struct py_loader *)object)->loader));
 }
 
 static PyObject *
@@ -447,14 +450,12 @@ loader_offsets(PyObject *object, PyObject *ignored)
     struct py_loader *self = (struct py_loader *)object;
     struct mxio_error err = MXIO_NO_ERROR;
     struct mxio_block *block;
-    size_t count;
     enum mxio_status status;
 
     (void)ignored;
-    Py_BEGIN_ALLOW_THREADS
-    status = mxio_loader_offsets(self->loader, &block, &count, &err);
-    Py_END_ALLOW_THREADS
-    return status == MXIO_OK ? py_block_wrap(state_of(self), block) : raise_here(self, &err);
+    Py_BEGIN_ALLOW_THREADS status = mxio_loader_offsets(self->loader, &block, &err);
+    Py_END_ALLOW_THREADS return status == MXIO_OK ? py_block_wrap(state_of(self), block)
+                                                  : raise_here(self, &err);
 }
 
 static PyObject *
@@ -472,11 +473,13 @@ loader_errors(PyObject *object, PyObject *ignored)
     for (size_t i = 0; out != NULL && i < count; i++) {
         const char *path = bad[i].file >= 0 ? self->paths[bad[i].file] : "";
         PyObject *text = py_describe(&bad[i], path);
-        PyObject *id = bad[i].has_id ? PyLong_FromUnsignedLongLong(bad[i].id) : Py_NewRef(Py_None);
+        PyObject *id =
+            bad[i].has_id ? PyLong_FromUnsignedLongLong(bad[i].id) : Py_NewRef(Py_None);
         PyObject *entry = text == NULL || id == NULL
                               ? NULL
                               : Py_BuildValue("NLOLO", PyUnicode_DecodeFSDefault(path),
-                                              (long long)bad[i].record, id, (long long)bad[i].offset, text);
+                                              (long long)bad[i].record, id,
+                                              (long long)bad[i].offset, text);
         Py_XDECREF(text);
         Py_XDECREF(id);
         if (entry == NULL || PyList_Append(out, entry) < 0)
@@ -503,20 +506,22 @@ loader_close(PyObject *object, PyObject *ignored)
     struct py_loader *self = (struct py_loader *)object;
 
     (void)ignored;
-    Py_BEGIN_ALLOW_THREADS
-    mxio_loader_close(self->loader);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    Py_BEGIN_ALLOW_THREADS mxio_loader_close(self->loader);
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
 static PyMethodDef loader_methods[] = {
-    {"start", loader_start, METH_VARARGS, "Begin an epoch: epoch, carry, first batch, step."},
-    {"next", loader_next, METH_NOARGS, "(block, rows, pad, label offset, id offset), or None at the end."},
+    {"start", loader_start, METH_VARARGS,
+     "Begin an epoch: epoch, carry, first batch, step."},
+    {"next", loader_next, METH_NOARGS,
+     "(block, rows, pad, label offset, id offset), or None at the end."},
     {"count", loader_count, METH_NOARGS, "Records of this part."},
-    {"batches", loader_batches, METH_VARARGS, "Batches of an epoch, from a first batch on in steps."},
+    {"batches", loader_batches, METH_VARARGS,
+     "Batches of an epoch, from a first batch on in steps."},
     {"carry", loader_carry, METH_NOARGS, "Positions of the next epoch taken so far."},
     {"offsets", loader_offsets, METH_NOARGS, "Offsets of all record heads, uint64."},
-    {"errors", loader_errors, METH_NOARGS, "Bad records met so far: (path, record, id, offset, sentence)."},
+    {"errors", loader_errors, METH_NOARGS,
+     "Bad records met so far: (path, record, id, offset, sentence)."},
     {"memory", loader_memory, METH_NOARGS, "Batches in use and idle."},
     {"close", loader_close, METH_NOARGS, "Stop and join the threads; idempotent."},
     {NULL, NULL, 0, NULL},

@@ -21,20 +21,22 @@ py_describe(const struct mxio_error *err, const char *path)
     size_t used = 0;
 
     if (err->record >= 0)
-        used += (size_t)PyOS_snprintf(place, sizeof place, "record %lld", (long long)err->record);
+        used += (size_t)PyOS_snprintf(place, sizeof place, "record %lld",
+                                      (long long)err->record);
     if (err->has_id)
         used += (size_t)PyOS_snprintf(place + used, sizeof place - used, " (id %llu)",
                                       (unsigned long long)err->id);
     if (err->offset >= 0)
-        PyOS_snprintf(place + used, sizeof place - used, "%sbyte %lld", used > 0 ? " at " : "",
-                      (long long)err->offset);
+        PyOS_snprintf(place + used, sizeof place - used, "%sbyte %lld",
+                      used > 0 ? " at " : "", (long long)err->offset);
     if (path == NULL)
-        return PyUnicode_FromFormat("%s%s%s", place, place[0] != '\0' ? ": " : "", err->message);
+        return PyUnicode_FromFormat("%s%s%s", place, place[0] != '\0' ? ": " : "",
+                                    err->message);
     PyObject *name = PyUnicode_DecodeFSDefault(path);
     if (name == NULL)
         return NULL;
-    PyObject *text = PyUnicode_FromFormat("%U: %s%s%s", name, place, place[0] != '\0' ? ": " : "",
-                                          err->message);
+    PyObject *text = PyUnicode_FromFormat("%U: %s%s%s", name, place,
+                                          place[0] != '\0' ? ": " : "", err->message);
     Py_DECREF(name);
     return text;
 }
@@ -48,11 +50,14 @@ optional_number(bool known, int64_t value)
 }
 
 static PyObject *
-make_data_error(PyObject *kind, const struct mxio_error *err, PyObject *text, const char *path)
+make_data_error(PyObject *kind, const struct mxio_error *err, PyObject *text,
+                const char *path)
 {
-    PyObject *name = path != NULL ? PyUnicode_DecodeFSDefault(path) : Py_NewRef(Py_None);
+    PyObject *name =
+        path != NULL ? PyUnicode_DecodeFSDefault(path) : Py_NewRef(Py_None);
     PyObject *record = optional_number(err->record >= 0, err->record);
-    PyObject *id = err->has_id ? PyLong_FromUnsignedLongLong(err->id) : Py_NewRef(Py_None);
+    PyObject *id =
+        err->has_id ? PyLong_FromUnsignedLongLong(err->id) : Py_NewRef(Py_None);
     PyObject *offset = optional_number(err->offset >= 0, err->offset);
     PyObject *made = NULL;
 
@@ -66,8 +71,8 @@ make_data_error(PyObject *kind, const struct mxio_error *err, PyObject *text, co
 }
 
 static PyObject *
-make_exception(const struct py_state *state, const struct mxio_error *err, PyObject *text,
-               const char *path)
+make_exception(const struct py_state *state, const struct mxio_error *err,
+               PyObject *text, const char *path)
 {
     static const char *const names[] = {[MXIO_EPARAM] = "ParameterError",
                                         [MXIO_EDATA] = "DataError",
@@ -77,8 +82,10 @@ make_exception(const struct py_state *state, const struct mxio_error *err, PyObj
     if (err->status == MXIO_ENOMEM)
         return PyObject_CallFunctionObjArgs(PyExc_MemoryError, text, NULL);
     if (err->status == MXIO_EIO)
-        return path != NULL ? PyObject_CallMethod(state->errors, "system_error", "iOs", err->os_error, text, path)
-                            : PyObject_CallMethod(state->errors, "system_error", "iO", err->os_error, text);
+        return path != NULL ? PyObject_CallMethod(state->errors, "system_error", "iOs",
+                                                  err->os_error, text, path)
+                            : PyObject_CallMethod(state->errors, "system_error", "iO",
+                                                  err->os_error, text);
     PyObject *kind = PyObject_GetAttrString(state->errors, names[err->status]);
     if (kind == NULL)
         return NULL;
@@ -113,7 +120,8 @@ py_buffer_of_size(PyObject *object, Py_buffer *view, size_t size, const char *wh
         return -1;
     if ((size_t)view->len == size)
         return 0;
-    PyErr_Format(PyExc_ValueError, "%s must have %zu bytes, got %zd", what, size, view->len);
+    PyErr_Format(PyExc_ValueError, "%s must have %zu bytes, got %zd", what, size,
+                 view->len);
     PyBuffer_Release(view);
     return -1;
 }
@@ -128,7 +136,8 @@ encode_record(PyObject *module, PyObject *payload)
         return NULL;
     const size_t size = (size_t)view.len;
     if (size >= MXIO_RECORD_LIMIT) {
-        PyErr_Format(PyExc_ValueError, "a record must have fewer than 2**29 = %zu bytes, got %zu",
+        PyErr_Format(PyExc_ValueError,
+                     "a record must have fewer than 2**29 = %zu bytes, got %zu",
                      MXIO_RECORD_LIMIT, size);
         PyBuffer_Release(&view);
         return NULL;
@@ -137,8 +146,7 @@ encode_record(PyObject *module, PyObject *payload)
     PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)encoded);
     if (out != NULL) {
         uint8_t *bytes = (uint8_t *)PyBytes_AsString(out);
-        Py_BEGIN_ALLOW_THREADS
-        mxio_recordio_encode(view.buf, size, bytes);
+        Py_BEGIN_ALLOW_THREADS mxio_recordio_encode(view.buf, size, bytes);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&view);
@@ -158,17 +166,18 @@ parse_index(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "y*s:parse_index", &text, &path))
         return NULL;
     enum mxio_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = mxio_recordio_parse_index(text.buf, (size_t)text.len, NULL, NULL, &count, &err);
+    Py_BEGIN_ALLOW_THREADS status =
+        mxio_recordio_parse_index(text.buf, (size_t)text.len, NULL, NULL, &count, &err);
     if (status == MXIO_OK)
         status = mxio_block_new(&keys, count * sizeof(int64_t), &err);
     if (status == MXIO_OK)
         status = mxio_block_new(&offsets, count * sizeof(uint64_t), &err);
     if (status == MXIO_OK)
-        status = mxio_recordio_parse_index(text.buf, (size_t)text.len, (int64_t *)(void *)keys->bytes,
-                                           (uint64_t *)(void *)offsets->bytes, &count, &err);
-    Py_END_ALLOW_THREADS
-    PyBuffer_Release(&text);
+        status =
+            mxio_recordio_parse_index(text.buf, (size_t)text.len,
+                                      (int64_t *)(void *)keys->bytes,
+                                      (uint64_t *)(void *)offsets->bytes, &count, &err);
+    Py_END_ALLOW_THREADS PyBuffer_Release(&text);
     if (status != MXIO_OK) {
         mxio_block_release(keys);
         mxio_block_release(offsets);
@@ -176,7 +185,8 @@ parse_index(PyObject *module, PyObject *args)
     }
     PyObject *first = py_block_wrap(state, keys);
     PyObject *second = py_block_wrap(state, offsets);
-    PyObject *out = first != NULL && second != NULL ? PyTuple_Pack(2, first, second) : NULL;
+    PyObject *out =
+        first != NULL && second != NULL ? PyTuple_Pack(2, first, second) : NULL;
     Py_XDECREF(first);
     Py_XDECREF(second);
     return out;
@@ -187,8 +197,8 @@ features(PyObject *module, PyObject *ignored)
 {
     (void)module;
     (void)ignored;
-    return Py_BuildValue("{ssssss}", "jpeg", mxio_jpeg_version(), "png", mxio_png_version(), "simd",
-                         mxio_kernels_best()->name);
+    return Py_BuildValue("{ssssss}", "jpeg", mxio_jpeg_version(), "png",
+                         mxio_png_version(), "simd", mxio_kernels_best()->name);
 }
 
 static PyMethodDef methods[] = {

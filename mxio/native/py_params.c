@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-static const char *const kind_names[] = {
-    [MXIO_INT] = "INT",       [MXIO_REAL] = "REAL", [MXIO_FLAG] = "FLAG",
-    [MXIO_CHOICE] = "CHOICE", [MXIO_TEXT] = "TEXT", [MXIO_SHAPE] = "SHAPE"};
+static const char *const kind_names[] =
+    {[MXIO_INT] = "INT",       [MXIO_REAL] = "REAL", [MXIO_FLAG] = "FLAG",
+     [MXIO_CHOICE] = "CHOICE", [MXIO_TEXT] = "TEXT", [MXIO_SHAPE] = "SHAPE"};
 static const char *const group_names[] = {[MXIO_DATASET] = "DATASET",
                                           [MXIO_BATCH] = "BATCH",
                                           [MXIO_AUGMENTATION] = "AUGMENTATION",
@@ -20,7 +20,8 @@ choice_names(const char *choices)
         return PyTuple_New(0);
     PyObject *whole = PyUnicode_FromString(choices);
     PyObject *bar = PyUnicode_FromString("|");
-    PyObject *list = whole != NULL && bar != NULL ? PyUnicode_Split(whole, bar, -1) : NULL;
+    PyObject *list =
+        whole != NULL && bar != NULL ? PyUnicode_Split(whole, bar, -1) : NULL;
     PyObject *out = list != NULL ? PySequence_Tuple(list) : NULL;
 
     Py_XDECREF(whole);
@@ -34,15 +35,18 @@ initial_value(const struct mxio_param *row)
 {
     switch (row->kind) {
     case MXIO_INT:
-        return row->initial == MXIO_NONE ? Py_NewRef(Py_None) : PyLong_FromLongLong(row->initial);
+        return row->initial == MXIO_NONE ? Py_NewRef(Py_None)
+                                         : PyLong_FromLongLong(row->initial);
     case MXIO_REAL:
-        return row->initial_real == (double)MXIO_NONE ? Py_NewRef(Py_None)
-                                                      : PyFloat_FromDouble(row->initial_real);
+        return row->initial_real == (double)MXIO_NONE
+                   ? Py_NewRef(Py_None)
+                   : PyFloat_FromDouble(row->initial_real);
     case MXIO_FLAG:
         return PyBool_FromLong(row->initial != 0);
     case MXIO_CHOICE: {
         PyObject *names = choice_names(row->choices);
-        PyObject *out = names == NULL ? NULL : PySequence_GetItem(names, (Py_ssize_t)row->initial);
+        PyObject *out =
+            names == NULL ? NULL : PySequence_GetItem(names, (Py_ssize_t)row->initial);
         Py_XDECREF(names);
         return out;
     }
@@ -70,10 +74,13 @@ py_params_table(void)
 
     for (size_t i = 0; table != NULL && i < mxio_param_count; i++) {
         const struct mxio_param *row = &mxio_param_table[i];
-        PyObject *entry = Py_BuildValue(
-            "(sssiNNNNNs)", row->name, kind_names[row->kind], group_names[row->group], row->faces,
-            PyBool_FromLong(row->required), initial_value(row), bound(row, row->int_low, row->low),
-            bound(row, row->int_high, row->high), choice_names(row->choices), row->doc);
+        PyObject *entry =
+            Py_BuildValue("(sssiNNNNNs)", row->name, kind_names[row->kind],
+                          group_names[row->group], row->faces,
+                          PyBool_FromLong(row->required), initial_value(row),
+                          bound(row, row->int_low, row->low),
+                          bound(row, row->int_high, row->high),
+                          choice_names(row->choices), row->doc);
         if (entry == NULL || PyTuple_SetItem(table, (Py_ssize_t)i, entry) < 0)
             Py_CLEAR(table);
     }
@@ -88,7 +95,9 @@ set_shape(struct mxio_params *params, const struct mxio_param *row, PyObject *va
 
     if (!PyArg_ParseTuple(value, "LLL", &sides[0], &sides[1], &sides[2]))
         return mxio_fail(err, MXIO_EPARAM, "%s must be three whole numbers", row->name);
-    return mxio_params_set_shape(params, row, (struct mxio_shape){sides[0], sides[1], sides[2]}, err);
+    return mxio_params_set_shape(params, row,
+                                 (struct mxio_shape){sides[0], sides[1], sides[2]},
+                                 err);
 }
 
 /* Values come from params.py in canonical form: int, float, str, tuple, or None. */
@@ -100,7 +109,8 @@ set_value(struct mxio_params *params, const struct mxio_param *row, PyObject *va
 
     switch (row->kind) {
     case MXIO_REAL:
-        return mxio_params_set_real(params, row, none ? (double)MXIO_NONE : PyFloat_AsDouble(value),
+        return mxio_params_set_real(params, row,
+                                    none ? (double)MXIO_NONE : PyFloat_AsDouble(value),
                                     err);
     case MXIO_TEXT: {
         PyObject *bytes;
@@ -114,12 +124,14 @@ set_value(struct mxio_params *params, const struct mxio_param *row, PyObject *va
     case MXIO_SHAPE:
         return set_shape(params, row, value, err);
     default:
-        return mxio_params_set_int(params, row, none ? MXIO_NONE : PyLong_AsLongLong(value), err);
+        return mxio_params_set_int(params, row,
+                                   none ? MXIO_NONE : PyLong_AsLongLong(value), err);
     }
 }
 
 int
-py_params_fill(const struct py_state *state, struct mxio_params *params, PyObject *options)
+py_params_fill(const struct py_state *state, struct mxio_params *params,
+               PyObject *options)
 {
     struct mxio_error err = MXIO_NO_ERROR;
     PyObject *items = PyMapping_Items(options);
@@ -137,8 +149,9 @@ py_params_fill(const struct py_state *state, struct mxio_params *params, PyObjec
         if (text == NULL)
             break;
         const struct mxio_param *row = mxio_param_find(text);
-        status = row == NULL ? mxio_fail(&err, MXIO_EPARAM, "there is no parameter %s", text)
-                             : set_value(params, row, value, &err);
+        status = row == NULL
+                     ? mxio_fail(&err, MXIO_EPARAM, "there is no parameter %s", text)
+                     : set_value(params, row, value, &err);
     }
     Py_DECREF(items);
     if (status == MXIO_OK && !PyErr_Occurred())

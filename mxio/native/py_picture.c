@@ -25,8 +25,8 @@ struct codecs {
 };
 
 static enum mxio_status
-open_picture(struct codecs *codecs, const Py_buffer *data, bool orient, int64_t max_pixels,
-             struct mxio_picture *out, struct mxio_error *err)
+open_picture(struct codecs *codecs, const Py_buffer *data, bool orient,
+             int64_t max_pixels, struct mxio_picture *out, struct mxio_error *err)
 {
     const size_t size = (size_t)data->len;
     enum mxio_status status;
@@ -34,35 +34,41 @@ open_picture(struct codecs *codecs, const Py_buffer *data, bool orient, int64_t 
     if (format_of(data) == FORMAT_JPEG) {
         status = mxio_jpeg_new(&codecs->jpeg, err);
         return status != MXIO_OK ? status
-                                 : mxio_jpeg_open(codecs->jpeg, data->buf, size, orient, max_pixels, out, err);
+                                 : mxio_jpeg_open(codecs->jpeg, data->buf, size, orient,
+                                                  max_pixels, out, err);
     }
     status = mxio_png_new(&codecs->png, err);
-    return status != MXIO_OK ? status
-                             : mxio_png_open(codecs->png, data->buf, size, max_pixels, out, err);
+    return status != MXIO_OK
+               ? status
+               : mxio_png_open(codecs->png, data->buf, size, max_pixels, out, err);
 }
 
 /* A whole picture into a block of its own. */
 static enum mxio_status
-decode_picture(struct codecs *codecs, const Py_buffer *data, int channels, bool bgr, bool orient,
-               int64_t max_pixels, struct mxio_view *view, struct mxio_block **out,
-               struct mxio_error *err)
+decode_picture(struct codecs *codecs, const Py_buffer *data, int channels, bool bgr,
+               bool orient, int64_t max_pixels, struct mxio_view *view,
+               struct mxio_block **out, struct mxio_error *err)
 {
     struct mxio_picture picture;
 
-    enum mxio_status status = open_picture(codecs, data, orient, max_pixels, &picture, err);
+    enum mxio_status status =
+        open_picture(codecs, data, orient, max_pixels, &picture, err);
     if (status != MXIO_OK)
         return status;
     const struct mxio_rect all = {0, 0, picture.width, picture.height};
     const int wanted = channels == 0 ? picture.channels : channels;
     if (codecs->jpeg != NULL && wanted == 4)
-        return mxio_fail(err, MXIO_EDATA, "JPEG: expected 4 channels, got %d", picture.channels);
-    status = codecs->jpeg != NULL ? mxio_jpeg_read(codecs->jpeg, wanted, bgr, all, view, err)
-                                  : mxio_png_read(codecs->png, wanted, bgr, all, view, err);
+        return mxio_fail(err, MXIO_EDATA, "JPEG: expected 4 channels, got %d",
+                         picture.channels);
+    status = codecs->jpeg != NULL
+                 ? mxio_jpeg_read(codecs->jpeg, wanted, bgr, all, view, err)
+                 : mxio_png_read(codecs->png, wanted, bgr, all, view, err);
     const size_t row = (size_t)picture.width * (size_t)wanted;
     if (status == MXIO_OK)
         status = mxio_block_new(out, row * (size_t)picture.height, err);
     for (int y = 0; y < picture.height && status == MXIO_OK; y++)
-        memcpy((*out)->bytes + (size_t)y * row, view->bytes + (size_t)y * view->stride, row);
+        memcpy((*out)->bytes + (size_t)y * row, view->bytes + (size_t)y * view->stride,
+               row);
     return status;
 }
 
@@ -79,24 +85,28 @@ decode(PyObject *module, PyObject *args)
     int channels, bgr, orient;
     enum mxio_status status;
 
-    if (!PyArg_ParseTuple(args, "y*ippL:decode", &data, &channels, &bgr, &orient, &max_pixels))
+    if (!PyArg_ParseTuple(args, "y*ippL:decode", &data, &channels, &bgr, &orient,
+                          &max_pixels))
         return NULL;
-    if (format_of(&data) == FORMAT_UNKNOWN || (channels != 0 && channels != 1 && channels != 3 && channels != 4)) {
+    if (format_of(&data) == FORMAT_UNKNOWN ||
+        (channels != 0 && channels != 1 && channels != 3 && channels != 4)) {
         const bool unknown = format_of(&data) == FORMAT_UNKNOWN;
         PyBuffer_Release(&data);
         if (unknown)
             Py_RETURN_NONE;
-        return PyErr_Format(PyExc_ValueError, "channels must be 0, 1, 3 or 4, got %d", channels);
+        return PyErr_Format(PyExc_ValueError, "channels must be 0, 1, 3 or 4, got %d",
+                            channels);
     }
-    Py_BEGIN_ALLOW_THREADS
-    status = decode_picture(&codecs, &data, channels, bgr != 0, orient != 0, max_pixels, &view, &block, &err);
+    Py_BEGIN_ALLOW_THREADS status =
+        decode_picture(&codecs, &data, channels, bgr != 0, orient != 0, max_pixels,
+                       &view, &block, &err);
     mxio_jpeg_free(codecs.jpeg);
     mxio_png_free(codecs.png);
-    Py_END_ALLOW_THREADS
-    PyBuffer_Release(&data);
+    Py_END_ALLOW_THREADS PyBuffer_Release(&data);
     if (status != MXIO_OK)
         return py_raise(state, &err, NULL, NULL);
-    return Py_BuildValue("Niii", py_block_wrap(state, block), view.height, view.width, view.channels);
+    return Py_BuildValue("Niii", py_block_wrap(state, block), view.height, view.width,
+                         view.channels);
 }
 
 static PyObject *
@@ -115,16 +125,15 @@ probe(PyObject *module, PyObject *argument)
         PyBuffer_Release(&data);
         Py_RETURN_NONE;
     }
-    Py_BEGIN_ALLOW_THREADS
-    status = open_picture(&codecs, &data, false, INT64_MAX, &picture, &err);
+    Py_BEGIN_ALLOW_THREADS status =
+        open_picture(&codecs, &data, false, INT64_MAX, &picture, &err);
     mxio_jpeg_free(codecs.jpeg);
     mxio_png_free(codecs.png);
-    Py_END_ALLOW_THREADS
-    PyBuffer_Release(&data);
+    Py_END_ALLOW_THREADS PyBuffer_Release(&data);
     if (status != MXIO_OK)
         return py_raise(PyModule_GetState(module), &err, NULL, NULL);
-    return Py_BuildValue("siiii", format == FORMAT_JPEG ? "jpeg" : "png", picture.height,
-                         picture.width, picture.channels, picture.bits);
+    return Py_BuildValue("siiii", format == FORMAT_JPEG ? "jpeg" : "png",
+                         picture.height, picture.width, picture.channels, picture.bits);
 }
 
 struct pixels {
@@ -136,14 +145,18 @@ struct pixels {
 static int
 borrow_pixels(PyObject *object, struct pixels *out, bool alpha)
 {
-    const bool right = out->channels == 1 || out->channels == 3 || (alpha && out->channels == 4);
+    const bool right =
+        out->channels == 1 || out->channels == 3 || (alpha && out->channels == 4);
 
     if (!right || out->height < 1 || out->width < 1) {
-        PyErr_Format(PyExc_ValueError, "pixels must be (height, width, channels) with 1%s channels, got (%d, %d, %d)",
-                     alpha ? ", 3 or 4" : " or 3", out->height, out->width, out->channels);
+        PyErr_Format(
+            PyExc_ValueError,
+            "pixels must be (height, width, channels) with 1%s channels, got (%d, %d, %d)",
+            alpha ? ", 3 or 4" : " or 3", out->height, out->width, out->channels);
         return -1;
     }
-    const size_t size = (size_t)out->height * (size_t)out->width * (size_t)out->channels;
+    const size_t size =
+        (size_t)out->height * (size_t)out->width * (size_t)out->channels;
     return py_buffer_of_size(object, &out->view, size, "pixels");
 }
 
@@ -163,16 +176,17 @@ encode(PyObject *module, PyObject *args, bool jpeg)
         return NULL;
     if (jpeg ? knob < 1 || knob > 100 : knob < 0 || knob > 9)
         return PyErr_Format(PyExc_ValueError, "%s, got %d",
-                            jpeg ? "quality must be in [1, 100]" : "level must be in [0, 9]", knob);
+                            jpeg ? "quality must be in [1, 100]"
+                                 : "level must be in [0, 9]",
+                            knob);
     if (borrow_pixels(object, &pixels, !jpeg) < 0)
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    status = jpeg ? mxio_jpeg_encode(pixels.view.buf, pixels.width, pixels.height, pixels.channels,
-                                     bgr != 0, knob, &encoded, &size, &err)
-                  : mxio_png_encode(pixels.view.buf, pixels.width, pixels.height, pixels.channels,
-                                    bgr != 0, knob, &encoded, &size, &err);
-    Py_END_ALLOW_THREADS
-    PyBuffer_Release(&pixels.view);
+    Py_BEGIN_ALLOW_THREADS status =
+        jpeg ? mxio_jpeg_encode(pixels.view.buf, pixels.width, pixels.height,
+                                pixels.channels, bgr != 0, knob, &encoded, &size, &err)
+             : mxio_png_encode(pixels.view.buf, pixels.width, pixels.height,
+                               pixels.channels, bgr != 0, knob, &encoded, &size, &err);
+    Py_END_ALLOW_THREADS PyBuffer_Release(&pixels.view);
     if (status != MXIO_OK)
         return py_raise(PyModule_GetState(module), &err, NULL, NULL);
     PyObject *out = PyBytes_FromStringAndSize((const char *)encoded, (Py_ssize_t)size);
@@ -200,23 +214,25 @@ resize_pixels(const struct pixels *pixels, struct mxio_size to, struct mxio_bloc
     const size_t out_row = (size_t)to.width * (size_t)pixels->channels;
     const struct mxio_rect window = {0, 0, to.width, to.height};
     struct mxio_resizer resizer = {.kernels = NULL};
-    struct mxio_buffer copy = {.bytes = NULL}; /* the kernels may look past the end of a row */
+    struct mxio_buffer copy = {
+        .bytes = NULL}; /* the kernels may look past the end of a row */
 
     enum mxio_status status =
         mxio_buffer_need(&copy, row * (size_t)pixels->height + MXIO_SLACK, err);
     if (status == MXIO_OK)
         status = mxio_block_new(out, out_row * (size_t)to.height, err);
     if (status == MXIO_OK) {
-        const struct mxio_view view = {
-            .bytes = memcpy(copy.bytes, pixels->view.buf, row * (size_t)pixels->height),
-            .stride = row,
-            .width = pixels->width,
-            .height = pixels->height,
-            .channels = pixels->channels,
-            .held = {0, 0, pixels->width, pixels->height}};
+        const struct mxio_view view = {.bytes = memcpy(copy.bytes, pixels->view.buf,
+                                                       row * (size_t)pixels->height),
+                                       .stride = row,
+                                       .width = pixels->width,
+                                       .height = pixels->height,
+                                       .channels = pixels->channels,
+                                       .held = {0, 0, pixels->width, pixels->height}};
         status = mxio_resizer_start(&resizer, &view, to, window, false, err);
         for (int y = 0; y < to.height && status == MXIO_OK; y++)
-            memcpy((*out)->bytes + (size_t)y * out_row, mxio_resizer_row(&resizer, y), out_row);
+            memcpy((*out)->bytes + (size_t)y * out_row, mxio_resizer_row(&resizer, y),
+                   out_row);
     }
     mxio_resizer_free(&resizer);
     mxio_buffer_free(&copy);
@@ -238,13 +254,13 @@ resize(PyObject *module, PyObject *args)
                           &pixels.channels, &to.height, &to.width))
         return NULL;
     if (to.height < 1 || to.width < 1)
-        return PyErr_Format(PyExc_ValueError, "the new size must be at least 1 x 1, got %d x %d", to.height, to.width);
+        return PyErr_Format(PyExc_ValueError,
+                            "the new size must be at least 1 x 1, got %d x %d",
+                            to.height, to.width);
     if (borrow_pixels(object, &pixels, true) < 0)
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    status = resize_pixels(&pixels, to, &block, &err);
-    Py_END_ALLOW_THREADS
-    PyBuffer_Release(&pixels.view);
+    Py_BEGIN_ALLOW_THREADS status = resize_pixels(&pixels, to, &block, &err);
+    Py_END_ALLOW_THREADS PyBuffer_Release(&pixels.view);
     if (status == MXIO_OK)
         return py_block_wrap(state, block);
     mxio_block_release(block);
@@ -259,15 +275,16 @@ plan_as_dict(const struct mxio_plan *plan)
     for (int i = 0; steps != NULL && i < plan->step_count; i++) {
         const struct mxio_step *step = &plan->steps[i];
         PyObject *entry =
-            Py_BuildValue("(siiii)", step->kind == MXIO_STEP_CROP ? "crop" : "resize", step->to.x,
-                          step->to.y, step->to.width, step->to.height);
+            Py_BuildValue("(siiii)", step->kind == MXIO_STEP_CROP ? "crop" : "resize",
+                          step->to.x, step->to.y, step->to.width, step->to.height);
         if (entry == NULL || PyList_Append(steps, entry) < 0)
             Py_CLEAR(steps);
         Py_XDECREF(entry);
     }
     if (steps == NULL)
         return NULL;
-    return Py_BuildValue("{sNsN}", "steps", steps, "mirror", PyBool_FromLong(plan->mirror));
+    return Py_BuildValue("{sNsN}", "steps", steps, "mirror",
+                         PyBool_FromLong(plan->mirror));
 }
 
 static PyObject *
@@ -280,15 +297,16 @@ draw_plans(PyObject *module, PyObject *args)
     PyObject *options;
     unsigned long long epoch, first, count;
 
-    if (!PyArg_ParseTuple(args, "OKKKii:draw_plans", &options, &epoch, &first, &count, &size.width,
-                          &size.height) ||
+    if (!PyArg_ParseTuple(args, "OKKKii:draw_plans", &options, &epoch, &first, &count,
+                          &size.width, &size.height) ||
         py_params_fill(state, &params, options) < 0)
         return NULL;
     PyObject *out = PyList_New(0);
     const int64_t seed = params.seed_aug != MXIO_NONE ? params.seed_aug : params.seed;
     for (unsigned long long i = 0; out != NULL && i < count; i++) {
         struct mxio_plan plan;
-        if (mxio_plan_draw(&params, mxio_rng_make(seed, epoch, first + i), size, &plan, &err) != MXIO_OK) {
+        if (mxio_plan_draw(&params, mxio_rng_make(seed, epoch, first + i), size, &plan,
+                           &err) != MXIO_OK) {
             py_raise(state, &err, NULL, NULL);
             Py_CLEAR(out);
             break;

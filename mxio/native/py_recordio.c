@@ -7,8 +7,7 @@
 #include "recordio.h"
 
 struct py_file {
-    PyObject_HEAD
-    struct mxio_file file;
+    PyObject_HEAD struct mxio_file file;
     char *path;
     int reading;  /* reads under way without the GIL */
     bool closing; /* the last of them closes the file */
@@ -34,17 +33,18 @@ file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->file.descriptor = -1;
     const char *bytes = PyBytes_AsString(path);
     enum mxio_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = mxio_file_open(&self->file, bytes, &err);
-    Py_END_ALLOW_THREADS
-    if (status == MXIO_OK) {
+    Py_BEGIN_ALLOW_THREADS status = mxio_file_open(&self->file, bytes, &err);
+    Py_END_ALLOW_THREADS if (status == MXIO_OK)
+    {
         const size_t size = (size_t)PyBytes_Size(path) + 1;
         self->path = mxio_alloc(size);
         if (self->path == NULL)
             PyErr_NoMemory();
         else
             memcpy(self->path, bytes, size);
-    } else {
+    }
+    else
+    {
         py_raise(py_state_of_type(type), &err, NULL, bytes);
     }
     Py_DECREF(path);
@@ -80,12 +80,13 @@ check_open(const struct py_file *self)
 #define FIRST_READ ((uint64_t)16384)
 
 /*
- * The bytes of the record at `offset`, and perhaps more behind it, in *buffer. Reads as much as the
- * heads ask for, and stops where a head is damaged: the join says what is wrong.
+ * The bytes of the record at `offset`, and perhaps more behind it, in *buffer. Reads as
+ * much as the heads ask for, and stops where a head is damaged: the join says what is
+ * wrong.
  */
 static enum mxio_status
-read_parts(const struct mxio_file *file, uint64_t offset, struct mxio_buffer *buffer, size_t *have,
-           struct mxio_error *err)
+read_parts(const struct mxio_file *file, uint64_t offset, struct mxio_buffer *buffer,
+           size_t *have, struct mxio_error *err)
 {
     const uint64_t left = file->size - offset;
     uint64_t need = left < FIRST_READ ? left : FIRST_READ;
@@ -97,15 +98,19 @@ read_parts(const struct mxio_file *file, uint64_t offset, struct mxio_buffer *bu
         if (need > *have) {
             uint8_t *bytes = mxio_realloc(buffer->bytes, (size_t)need);
             if (bytes == NULL)
-                return mxio_fail(err, MXIO_ENOMEM, "no memory for a record of %llu bytes", (unsigned long long)need);
+                return mxio_fail(err, MXIO_ENOMEM,
+                                 "no memory for a record of %llu bytes",
+                                 (unsigned long long)need);
             *buffer = (struct mxio_buffer){.bytes = bytes, .size = (size_t)need};
             const enum mxio_status status =
-                mxio_file_read(file, offset + *have, bytes + *have, (size_t)(need - *have), err);
+                mxio_file_read(file, offset + *have, bytes + *have,
+                               (size_t)(need - *have), err);
             if (status != MXIO_OK)
                 return status;
             *have = (size_t)need;
         }
-        if (*have - place < MXIO_HEAD_SIZE || !mxio_recordio_head(buffer->bytes + place, &head))
+        if (*have - place < MXIO_HEAD_SIZE ||
+            !mxio_recordio_head(buffer->bytes + place, &head))
             return MXIO_OK;
         place += mxio_recordio_part_size(&head);
         if (place >= left) {
@@ -116,7 +121,8 @@ read_parts(const struct mxio_file *file, uint64_t offset, struct mxio_buffer *bu
         } else {
             need = left - place < MXIO_HEAD_SIZE ? left : place + MXIO_HEAD_SIZE;
         }
-        if (need <= *have && (place >= left || head.part == MXIO_WHOLE || head.part == MXIO_LAST))
+        if (need <= *have &&
+            (place >= left || head.part == MXIO_WHOLE || head.part == MXIO_LAST))
             return MXIO_OK;
         if (place > 2 * (uint64_t)MXIO_RECORD_LIMIT)
             return MXIO_OK;
@@ -138,22 +144,23 @@ file_read(PyObject *object, PyObject *argument)
     if (offset == self->file.size)
         Py_RETURN_NONE;
     if (offset > self->file.size) {
-        mxio_fail(&err, MXIO_EDATA, "the file has %llu bytes", (unsigned long long)self->file.size);
+        mxio_fail(&err, MXIO_EDATA, "the file has %llu bytes",
+                  (unsigned long long)self->file.size);
         err.offset = (int64_t)offset;
         return py_raise(py_state_of_type(Py_TYPE(object)), &err, NULL, self->path);
     }
     self->reading++;
-    Py_BEGIN_ALLOW_THREADS
-    status = read_parts(&self->file, offset, &buffer, &have, &err);
+    Py_BEGIN_ALLOW_THREADS status =
+        read_parts(&self->file, offset, &buffer, &have, &err);
     if (status == MXIO_OK)
-        status = mxio_recordio_join(buffer.bytes, have, &payload, &size, &consumed, &err);
-    Py_END_ALLOW_THREADS
-    if (--self->reading == 0 && self->closing)
+        status =
+            mxio_recordio_join(buffer.bytes, have, &payload, &size, &consumed, &err);
+    Py_END_ALLOW_THREADS if (--self->reading == 0 && self->closing)
         mxio_file_close(&self->file);
     PyObject *out = NULL;
     if (status == MXIO_OK) {
-        out = Py_BuildValue("y#K", (const char *)buffer.bytes + payload, (Py_ssize_t)size,
-                            offset + consumed);
+        out = Py_BuildValue("y#K", (const char *)buffer.bytes + payload,
+                            (Py_ssize_t)size, offset + consumed);
     } else {
         err.offset = (int64_t)offset;
         py_raise(py_state_of_type(Py_TYPE(object)), &err, NULL, self->path);
@@ -182,7 +189,8 @@ file_close(PyObject *object, PyObject *ignored)
 }
 
 static PyMethodDef file_methods[] = {
-    {"read", file_read, METH_O, "The record at an offset, and the offset behind it; None at the end."},
+    {"read", file_read, METH_O,
+     "The record at an offset, and the offset behind it; None at the end."},
     {"size", file_size, METH_NOARGS, "Bytes of the file."},
     {"close", file_close, METH_NOARGS, "Close the file; idempotent."},
     {NULL, NULL, 0, NULL},

@@ -6,7 +6,8 @@
 #include "file.h"
 #include "recordio.h"
 
-/* Heads of small records are looked up in blocks of this size, those of large ones one by one. */
+/* Heads of small records are looked up in blocks of this size, those of large ones one
+ * by one. */
 #define BLOCK ((size_t)65536)
 #define SMALL_RECORD ((uint64_t)8192)
 /* A gap in an index may make a place huge; up to this size it is read in one call. */
@@ -50,7 +51,8 @@ file_of(const struct mxio_reader *reader, uint64_t offset)
 }
 
 void
-mxio_reader_name_place(const struct mxio_reader *reader, uint64_t offset, struct mxio_error *err)
+mxio_reader_name_place(const struct mxio_reader *reader, uint64_t offset,
+                       struct mxio_error *err)
 {
     const size_t file = file_of(reader, offset);
 
@@ -87,17 +89,19 @@ read_bytes(const struct mxio_reader *reader, uint64_t offset, void *out, size_t 
 {
     const size_t file = file_of(reader, offset);
 
-    return mxio_file_read(&reader->files[file], offset - reader->starts[file], out, size, err);
+    return mxio_file_read(&reader->files[file], offset - reader->starts[file], out,
+                          size, err);
 }
 
 /* The 8 bytes at offset, which are inside one file. */
 static enum mxio_status
-peek(struct mxio_reader *reader, uint64_t offset, bool small, uint8_t out[MXIO_HEAD_SIZE],
-     struct mxio_error *err)
+peek(struct mxio_reader *reader, uint64_t offset, bool small,
+     uint8_t out[MXIO_HEAD_SIZE], struct mxio_error *err)
 {
     if (offset >= reader->block_start &&
         offset - reader->block_start + MXIO_HEAD_SIZE <= reader->block_size) {
-        memcpy(out, reader->block.bytes + (offset - reader->block_start), MXIO_HEAD_SIZE);
+        memcpy(out, reader->block.bytes + (offset - reader->block_start),
+               MXIO_HEAD_SIZE);
         return MXIO_OK;
     }
     if (!small)
@@ -117,10 +121,11 @@ peek(struct mxio_reader *reader, uint64_t offset, bool small, uint8_t out[MXIO_H
     return MXIO_OK;
 }
 
-/* The next place from `from` on, in steps of 4 of its file, where a record can start; the file's end if none. */
+/* The next place from `from` on, in steps of 4 of its file, where a record can start;
+ * the file's end if none. */
 static enum mxio_status
-resynchronise(struct mxio_reader *reader, uint64_t from, uint64_t file_end, uint64_t *out,
-              struct mxio_error *err)
+resynchronise(struct mxio_reader *reader, uint64_t from, uint64_t file_end,
+              uint64_t *out, struct mxio_error *err)
 {
     uint8_t bytes[MXIO_HEAD_SIZE];
     struct mxio_head head;
@@ -143,8 +148,8 @@ static enum mxio_status
 hop(struct mxio_reader *reader, uint64_t offset, uint64_t *next, struct mxio_error *err)
 {
     const uint64_t file_end = reader->starts[file_of(reader, offset) + 1];
-    const bool small = reader->known > 1 &&
-                       offset - reader->offsets[reader->known - 2] < SMALL_RECORD;
+    const bool small =
+        reader->known > 1 && offset - reader->offsets[reader->known - 2] < SMALL_RECORD;
     struct mxio_head last = {.part = MXIO_LAST};
     uint64_t at = offset;
 
@@ -157,7 +162,8 @@ hop(struct mxio_reader *reader, uint64_t offset, uint64_t *next, struct mxio_err
         if (status != MXIO_OK)
             return status;
         if (!mxio_recordio_head(bytes, &head) ||
-            (at == offset ? !mxio_recordio_starts(&head) : !mxio_recordio_continues(&last, &head)) ||
+            (at == offset ? !mxio_recordio_starts(&head)
+                          : !mxio_recordio_continues(&last, &head)) ||
             file_end - at - MXIO_HEAD_SIZE < head.length)
             break;
         const uint64_t size = mxio_recordio_part_size(&head);
@@ -185,7 +191,8 @@ extend(struct mxio_reader *reader, struct mxio_error *err)
         const size_t room = reader->room < 1024 ? 1024 : reader->room * 2;
         uint64_t *offsets = mxio_realloc(reader->offsets, room * sizeof *offsets);
         if (offsets == NULL)
-            return mxio_fail(err, MXIO_ENOMEM, "no memory for the offsets of %zu records", room);
+            return mxio_fail(err, MXIO_ENOMEM,
+                             "no memory for the offsets of %zu records", room);
         reader->offsets = offsets;
         reader->room = room;
     }
@@ -224,7 +231,9 @@ mxio_reader_open(struct mxio_reader **out, const char *const *paths, size_t path
         reader->starts[i + 1] = reader->starts[i] + reader->files[i].size;
     }
     if (status == MXIO_OK && total_size(reader) == 0)
-        status = mxio_fail(err, MXIO_EDATA, "no records: %s", path_count == 1 ? "the file is empty" : "all files are empty");
+        status =
+            mxio_fail(err, MXIO_EDATA, "no records: %s",
+                      path_count == 1 ? "the file is empty" : "all files are empty");
     for (size_t i = 0; i < reader->file_count && status == MXIO_OK; i++) {
         uint8_t bytes[MXIO_HEAD_SIZE];
         struct mxio_head head;
@@ -232,9 +241,11 @@ mxio_reader_open(struct mxio_reader **out, const char *const *paths, size_t path
             continue;
         if (reader->files[i].size >= MXIO_HEAD_SIZE)
             status = mxio_file_read(&reader->files[i], 0, bytes, sizeof bytes, err);
-        if (status == MXIO_OK && (reader->files[i].size < MXIO_HEAD_SIZE || !mxio_recordio_head(bytes, &head) ||
-                                  !mxio_recordio_starts(&head)))
-            status = mxio_fail(err, MXIO_EDATA, "not a RecordIO file: no record head at its start");
+        if (status == MXIO_OK &&
+            (reader->files[i].size < MXIO_HEAD_SIZE ||
+             !mxio_recordio_head(bytes, &head) || !mxio_recordio_starts(&head)))
+            status = mxio_fail(err, MXIO_EDATA,
+                               "not a RecordIO file: no record head at its start");
         if (status != MXIO_OK)
             mxio_reader_name_place(reader, reader->starts[i], err);
     }
@@ -264,13 +275,17 @@ mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_
         return mxio_fail(err, MXIO_EDATA, "the index is empty");
     for (size_t i = 0; i < count; i++) {
         if (offsets[i] >= total_size(reader))
-            return mxio_fail(err, MXIO_EDATA, "entry %zu points to byte %llu, the data end at %llu: not the index of these files",
-                             i, (unsigned long long)offsets[i], (unsigned long long)total_size(reader));
+            return mxio_fail(
+                err, MXIO_EDATA,
+                "entry %zu points to byte %llu, the data end at %llu: not the index of these files",
+                i, (unsigned long long)offsets[i],
+                (unsigned long long)total_size(reader));
         sorted = sorted && (i == 0 || offsets[i] > offsets[i - 1]);
     }
     reader->offsets = mxio_alloc(count * sizeof *offsets);
     if (reader->offsets == NULL)
-        return mxio_fail(err, MXIO_ENOMEM, "no memory for the offsets of %zu records", count);
+        return mxio_fail(err, MXIO_ENOMEM, "no memory for the offsets of %zu records",
+                         count);
     memcpy(reader->offsets, offsets, count * sizeof *offsets);
     if (!sorted)
         qsort(reader->offsets, count, sizeof *offsets, compare_offsets);
@@ -278,20 +293,24 @@ mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_
     reader->complete = reader->indexed = true;
     for (size_t i = 1; i < count && !sorted; i++)
         if (reader->offsets[i] == reader->offsets[i - 1])
-            return mxio_fail(err, MXIO_EDATA, "byte %llu is listed twice", (unsigned long long)reader->offsets[i]);
+            return mxio_fail(err, MXIO_EDATA, "byte %llu is listed twice",
+                             (unsigned long long)reader->offsets[i]);
     /* The ends are a cheap proof that index and data belong together. */
     for (int last = 0; last < 2; last++) {
         const uint64_t at = reader->offsets[last ? count - 1 : 0];
         uint8_t bytes[MXIO_HEAD_SIZE];
         struct mxio_head head;
         if (reader->starts[file_of(reader, at) + 1] - at >= MXIO_HEAD_SIZE) {
-            const enum mxio_status status = read_bytes(reader, at, bytes, sizeof bytes, err);
+            const enum mxio_status status =
+                read_bytes(reader, at, bytes, sizeof bytes, err);
             if (status != MXIO_OK)
                 return at_place(reader, at, status, err);
             if (mxio_recordio_head(bytes, &head) && mxio_recordio_starts(&head))
                 continue;
         }
-        return mxio_fail(err, MXIO_EDATA, "no record starts at byte %llu: not the index of these files", (unsigned long long)at);
+        return mxio_fail(err, MXIO_EDATA,
+                         "no record starts at byte %llu: not the index of these files",
+                         (unsigned long long)at);
     }
     return MXIO_OK;
 }
@@ -306,16 +325,22 @@ mxio_reader_part(struct mxio_reader *reader, uint64_t num_parts, uint64_t part_i
         const uint64_t start = part_index * step;
         const uint64_t first = start < reader->known ? start : reader->known;
         const uint64_t left = reader->known - first;
-        *out = (struct mxio_extent){.first = first, .most = left < step ? left : step, .end = UINT64_MAX};
+        *out = (struct mxio_extent){.first = first,
+                                    .most = left < step ? left : step,
+                                    .end = UINT64_MAX};
         return MXIO_OK;
     }
     const uint64_t total = total_size(reader);
     uint64_t step = total / num_parts + (total % num_parts != 0);
     step = (step + 3) & ~(uint64_t)3;
-    const uint64_t begin = part_index == 0 ? 0 : part_index > total / step ? total : part_index * step;
-    const uint64_t end = begin > total || total - begin < step ? UINT64_MAX : begin + step;
+    const uint64_t begin = part_index == 0             ? 0
+                           : part_index > total / step ? total
+                                                       : part_index * step;
+    const uint64_t end =
+        begin > total || total - begin < step ? UINT64_MAX : begin + step;
     uint64_t first = 0;
-    for (;; first++) { /* ordinals count from the start of the set, so its heads are hopped over */
+    for (;; first++) { /* ordinals count from the start of the set, so its heads are
+                          hopped over */
         while (first >= reader->known && !reader->complete) {
             const enum mxio_status status = extend(reader, err);
             if (status != MXIO_OK)
@@ -329,8 +354,9 @@ mxio_reader_part(struct mxio_reader *reader, uint64_t num_parts, uint64_t part_i
 }
 
 enum mxio_status
-mxio_reader_locate(struct mxio_reader *reader, const struct mxio_extent *extent, uint64_t position,
-                   struct mxio_place *out, bool *found, struct mxio_error *err)
+mxio_reader_locate(struct mxio_reader *reader, const struct mxio_extent *extent,
+                   uint64_t position, struct mxio_place *out, bool *found,
+                   struct mxio_error *err)
 {
     const uint64_t ordinal = extent->first + position;
 
@@ -347,15 +373,17 @@ mxio_reader_locate(struct mxio_reader *reader, const struct mxio_extent *extent,
     const uint64_t offset = reader->offsets[ordinal];
     const uint64_t file_end = reader->starts[file_of(reader, offset) + 1];
     const uint64_t last_end = reader->indexed ? file_end : reader->frontier;
-    const uint64_t next = ordinal + 1 < reader->known ? reader->offsets[ordinal + 1] : last_end;
-    *out = (struct mxio_place){.offset = offset, .end = next < file_end ? next : file_end};
+    const uint64_t next =
+        ordinal + 1 < reader->known ? reader->offsets[ordinal + 1] : last_end;
+    *out =
+        (struct mxio_place){.offset = offset, .end = next < file_end ? next : file_end};
     *found = true;
     return MXIO_OK;
 }
 
 enum mxio_status
-mxio_reader_count(struct mxio_reader *reader, const struct mxio_extent *extent, uint64_t *out,
-                  struct mxio_error *err)
+mxio_reader_count(struct mxio_reader *reader, const struct mxio_extent *extent,
+                  uint64_t *out, struct mxio_error *err)
 {
     while (!reader->complete && reader->frontier < extent->end) {
         const enum mxio_status status = extend(reader, err);
@@ -383,17 +411,19 @@ mxio_reader_offsets(const struct mxio_reader *reader, size_t *count)
     return reader->offsets;
 }
 
-/* Bytes that the record at `offset` takes, part by part; stops where a head is damaged. */
+/* Bytes that the record at `offset` takes, part by part; stops where a head is damaged.
+ */
 static enum mxio_status
-record_size(const struct mxio_reader *reader, uint64_t offset, uint64_t left, uint64_t *out,
-            struct mxio_error *err)
+record_size(const struct mxio_reader *reader, uint64_t offset, uint64_t left,
+            uint64_t *out, struct mxio_error *err)
 {
     uint64_t size = 0;
 
     for (bool more = true; more && left - size >= MXIO_HEAD_SIZE;) {
         uint8_t bytes[MXIO_HEAD_SIZE];
         struct mxio_head head;
-        const enum mxio_status status = read_bytes(reader, offset + size, bytes, sizeof bytes, err);
+        const enum mxio_status status =
+            read_bytes(reader, offset + size, bytes, sizeof bytes, err);
         if (status != MXIO_OK)
             return status;
         if (!mxio_recordio_head(bytes, &head)) {
@@ -401,7 +431,8 @@ record_size(const struct mxio_reader *reader, uint64_t offset, uint64_t left, ui
             break;
         }
         const uint64_t part = mxio_recordio_part_size(&head);
-        more = (head.part == MXIO_FIRST || head.part == MXIO_MIDDLE) && part < left - size;
+        more =
+            (head.part == MXIO_FIRST || head.part == MXIO_MIDDLE) && part < left - size;
         size = part < left - size ? size + part : left;
         if (size > 2 * (uint64_t)MXIO_RECORD_LIMIT)
             break; /* the join refuses such a record */
@@ -412,8 +443,8 @@ record_size(const struct mxio_reader *reader, uint64_t offset, uint64_t left, ui
 
 enum mxio_status
 mxio_reader_read(const struct mxio_reader *reader, struct mxio_place place,
-                 struct mxio_buffer *buffer, const uint8_t **payload, size_t *payload_size,
-                 struct mxio_error *err)
+                 struct mxio_buffer *buffer, const uint8_t **payload,
+                 size_t *payload_size, struct mxio_error *err)
 {
     const uint64_t file_end = reader->starts[file_of(reader, place.offset) + 1];
     uint64_t size = place.end - place.offset;
@@ -427,7 +458,8 @@ mxio_reader_read(const struct mxio_reader *reader, struct mxio_place place,
     if (status == MXIO_OK)
         status = read_bytes(reader, place.offset, buffer->bytes, (size_t)size, err);
     if (status == MXIO_OK)
-        status = mxio_recordio_join(buffer->bytes, (size_t)size, &start, payload_size, &consumed, err);
+        status = mxio_recordio_join(buffer->bytes, (size_t)size, &start, payload_size,
+                                    &consumed, err);
     if (status != MXIO_OK)
         return at_place(reader, place.offset, status, err);
     *payload = buffer->bytes + start;

@@ -1,13 +1,14 @@
 /*
  * Records of a set of RecordIO files, by ordinal.
  *
- * The files are one string of bytes, in the order given. Offsets of record heads come from an index
- * or are found by hopping from head to head, only as far as asked for. Where a head is damaged, the hop
- * counts one record there, whose reading fails, and goes on at the next head: nothing is skipped in silence.
+ * The files are one string of bytes, in the order given. Offsets of record heads come
+ * from an index or are found by hopping from head to head, only as far as asked for.
+ * Where a head is damaged, the hop counts one record there, whose reading fails, and
+ * goes on at the next head: nothing is skipped in silence.
  *
  * Owner:   open gives the caller a reader, to free after its last read.
- * Threads: mxio_reader_read may run anywhere at once; everything else needs the caller's lock.
- * Errors:  MXIO_EDATA and MXIO_EIO with the file and the byte in it.
+ * Threads: mxio_reader_read may run anywhere at once; everything else needs the
+ * caller's lock. Errors:  MXIO_EDATA and MXIO_EIO with the file and the byte in it.
  */
 #ifndef MXIO_READER_H
 #define MXIO_READER_H
@@ -21,7 +22,8 @@ struct mxio_place {
     uint64_t offset, end;
 };
 
-/* The records of a part: ordinals from first on, up to the byte `end`, at most `most` of them. */
+/* The records of a part: ordinals from first on, up to the byte `end`, at most `most`
+ * of them. */
 struct mxio_extent {
     uint64_t first, most, end;
 };
@@ -34,28 +36,32 @@ mxio_reader_open(struct mxio_reader **out, const char *const *paths, size_t path
 void
 mxio_reader_free(struct mxio_reader *reader);
 
-/* Take the offsets of an index instead of hopping; sorted here, each must lie in a file. */
+/* Take the offsets of an index instead of hopping; sorted here, each must lie in a
+ * file. */
 MXIO_MUST_USE enum mxio_status
 mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_t count,
                       struct mxio_error *err);
 
 /*
- * Part part_index of num_parts: by records when there is an index, else by bytes, a record
- * belonging to the part in which its first byte lies (MXNet's rule; mxnet.md 1.5, 1.6).
+ * Part part_index of num_parts: by records when there is an index, else by bytes, a
+ * record belonging to the part in which its first byte lies (MXNet's rule;
+ * mxnet.md 1.5, 1.6).
  */
 MXIO_MUST_USE enum mxio_status
 mxio_reader_part(struct mxio_reader *reader, uint64_t num_parts, uint64_t part_index,
                  struct mxio_extent *out, struct mxio_error *err);
 
-/* Where record `position` of the extent lies; *found is false behind its last record. */
+/* Where record `position` of the extent lies; *found is false behind its last record.
+ */
 MXIO_MUST_USE enum mxio_status
-mxio_reader_locate(struct mxio_reader *reader, const struct mxio_extent *extent, uint64_t position,
-                   struct mxio_place *out, bool *found, struct mxio_error *err);
+mxio_reader_locate(struct mxio_reader *reader, const struct mxio_extent *extent,
+                   uint64_t position, struct mxio_place *out, bool *found,
+                   struct mxio_error *err);
 
 /* Records of the extent; hops to its end. */
 MXIO_MUST_USE enum mxio_status
-mxio_reader_count(struct mxio_reader *reader, const struct mxio_extent *extent, uint64_t *out,
-                  struct mxio_error *err);
+mxio_reader_count(struct mxio_reader *reader, const struct mxio_extent *extent,
+                  uint64_t *out, struct mxio_error *err);
 
 /* The offsets known so far; borrowed until the next call. */
 const uint64_t *
@@ -63,12 +69,14 @@ mxio_reader_offsets(const struct mxio_reader *reader, size_t *count);
 
 /* Say in *err which file a byte of the set is in, and where there. */
 void
-mxio_reader_name_place(const struct mxio_reader *reader, uint64_t offset, struct mxio_error *err);
+mxio_reader_name_place(const struct mxio_reader *reader, uint64_t offset,
+                       struct mxio_error *err);
 
-/* Read the record at a place into the buffer and join its parts; the payload is borrowed from the buffer. */
+/* Read the record at a place into the buffer and join its parts; the payload is
+ * borrowed from the buffer. */
 MXIO_MUST_USE enum mxio_status
 mxio_reader_read(const struct mxio_reader *reader, struct mxio_place place,
-                 struct mxio_buffer *buffer, const uint8_t **payload, size_t *payload_size,
-                 struct mxio_error *err);
+                 struct mxio_buffer *buffer, const uint8_t **payload,
+                 size_t *payload_size, struct mxio_error *err);
 
 #endif

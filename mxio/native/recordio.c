@@ -47,27 +47,32 @@ mxio_recordio_join(uint8_t *bytes, size_t size, size_t *payload, size_t *payload
                    size_t *consumed, struct mxio_error *err)
 {
     struct mxio_head head;
-    size_t place = 0;           /* of the part's head */
+    size_t place = 0;            /* of the part's head */
     size_t end = MXIO_HEAD_SIZE; /* of the payload joined so far */
 
     for (struct mxio_head last = {.part = MXIO_LAST};; last = head) {
         const bool inside = place != 0;
         const size_t left = size - place;
         if (left < MXIO_HEAD_SIZE)
-            return mxio_fail(err, MXIO_EDATA, "the record breaks off: %zu bytes left for a head of 8", left);
-        if (!mxio_recordio_head(bytes + place, &head))
             return mxio_fail(err, MXIO_EDATA,
-                             "%s: found %08x %08x, a head starts with the magic number %08x",
-                             inside ? "a part of the record is missing" : "not a record head",
-                             mxio_load_u32(bytes + place), mxio_load_u32(bytes + place + 4),
-                             MXIO_RECORD_MAGIC);
-        if (inside ? !mxio_recordio_continues(&last, &head) : !mxio_recordio_starts(&head))
-            return mxio_fail(err, MXIO_EDATA, "part of kind %d where a record %s", (int)head.part,
-                             inside ? "should go on" : "should start");
+                             "the record breaks off: %zu bytes left for a head of 8",
+                             left);
+        if (!mxio_recordio_head(bytes + place, &head))
+            return mxio_fail(
+                err, MXIO_EDATA,
+                "%s: found %08x %08x, a head starts with the magic number %08x",
+                inside ? "a part of the record is missing" : "not a record head",
+                mxio_load_u32(bytes + place), mxio_load_u32(bytes + place + 4),
+                MXIO_RECORD_MAGIC);
+        if (inside ? !mxio_recordio_continues(&last, &head)
+                   : !mxio_recordio_starts(&head))
+            return mxio_fail(err, MXIO_EDATA, "part of kind %d where a record %s",
+                             (int)head.part, inside ? "should go on" : "should start");
         /* The padding of the very last part may be missing: other writers forget it. */
         if (left - MXIO_HEAD_SIZE < head.length)
-            return mxio_fail(err, MXIO_EDATA, "the record claims %u bytes, %zu are left",
-                             head.length, left - MXIO_HEAD_SIZE);
+            return mxio_fail(err, MXIO_EDATA,
+                             "the record claims %u bytes, %zu are left", head.length,
+                             left - MXIO_HEAD_SIZE);
         if (inside) {
             mxio_store_u32(bytes + end, MXIO_RECORD_MAGIC);
             end += 4;
@@ -105,7 +110,8 @@ mxio_recordio_encoded_size(const uint8_t *payload, size_t payload_size)
     for (size_t i = next_cut(payload, payload_size, 0); i < payload_size;
          i = next_cut(payload, payload_size, i + 4))
         cuts++;
-    /* Every cut leaves out 4 bytes and adds a head; the parts before it need no padding. */
+    /* Every cut leaves out 4 bytes and adds a head; the parts before it need no
+     * padding. */
     return MXIO_HEAD_SIZE + cuts * (MXIO_HEAD_SIZE - 4) + padded(payload_size);
 }
 
@@ -127,10 +133,12 @@ mxio_recordio_encode(const uint8_t *payload, size_t payload_size, uint8_t *out)
 
     for (size_t cut = next_cut(payload, payload_size, 0); cut < payload_size;
          cut = next_cut(payload, payload_size, start)) {
-        out = put_part(out, start == 0 ? MXIO_FIRST : MXIO_MIDDLE, payload + start, cut - start);
+        out = put_part(out, start == 0 ? MXIO_FIRST : MXIO_MIDDLE, payload + start,
+                       cut - start);
         start = cut + 4;
     }
-    put_part(out, start == 0 ? MXIO_WHOLE : MXIO_LAST, payload + start, payload_size - start);
+    put_part(out, start == 0 ? MXIO_WHOLE : MXIO_LAST, payload + start,
+             payload_size - start);
 }
 
 static bool
@@ -139,7 +147,8 @@ is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* A whole number with an optional sign, as magnitude and sign; false when there is none or it is too large. */
+/* A whole number with an optional sign, as magnitude and sign; false when there is none
+ * or it is too large. */
 static bool
 parse_number(const char **at, const char *end, uint64_t *magnitude, bool *negative)
 {
@@ -162,8 +171,8 @@ parse_number(const char **at, const char *end, uint64_t *magnitude, bool *negati
 }
 
 enum mxio_status
-mxio_recordio_parse_index(const char *text, size_t size, int64_t *keys, uint64_t *offsets,
-                          size_t *count, struct mxio_error *err)
+mxio_recordio_parse_index(const char *text, size_t size, int64_t *keys,
+                          uint64_t *offsets, size_t *count, struct mxio_error *err)
 {
     const char *end = text + size;
     size_t line = 1;
@@ -179,7 +188,8 @@ mxio_recordio_parse_index(const char *text, size_t size, int64_t *keys, uint64_t
         const bool is_key = numbers % 2 == 0;
         if (!parse_number(&p, end, &value, &negative) ||
             (is_key ? value > (uint64_t)INT64_MAX : negative))
-            return mxio_fail(err, MXIO_EDATA, "line %zu: the %s is not a whole number%s", line,
+            return mxio_fail(err, MXIO_EDATA,
+                             "line %zu: the %s is not a whole number%s", line,
                              is_key ? "key" : "offset", is_key ? "" : " >= 0");
         if (keys != NULL && is_key)
             keys[numbers / 2] = negative ? -(int64_t)value : (int64_t)value;

@@ -1,10 +1,12 @@
 /*
  * The RecordIO format: bytes in memory to records and back, and the text index.
  *
- *   u32 magic, u32 kind << 29 | length, payload, 0..3 zero bytes (parts start at multiples of 4)
+ *   u32 magic, u32 kind << 29 | length, payload, 0..3 zero bytes (parts start at
+ * multiples of 4)
  *
- * A payload that holds the magic at a multiple of 4 is cut there: the magic is left out, and put
- * back by the reader. Source: dmlc-core recordio; docs/format.md has it byte by byte.
+ * A payload that holds the magic at a multiple of 4 is cut there: the magic is left
+ * out, and put back by the reader. Source: dmlc-core recordio; docs/format.md has it
+ * byte by byte.
  *
  * Owner:   everything works on the caller's memory.
  * Threads: pure functions.
@@ -16,7 +18,8 @@
 #include "base.h"
 
 #define MXIO_RECORD_MAGIC UINT32_C(0xCED7230A)
-#define MXIO_RECORD_LIMIT ((size_t)1 << 29) /* payloads are smaller: a length has 29 bits */
+#define MXIO_RECORD_LIMIT                                                              \
+    ((size_t)1 << 29) /* payloads are smaller: a length has 29 bits */
 #define MXIO_HEAD_SIZE ((size_t)8)
 
 enum mxio_part { MXIO_WHOLE, MXIO_FIRST, MXIO_MIDDLE, MXIO_LAST };
@@ -43,8 +46,8 @@ size_t
 mxio_recordio_part_size(const struct mxio_head *head);
 
 /*
- * Join the parts of the record that starts at `bytes`, in place. *payload is where the payload
- * starts, *consumed where the next record does (an offset from bytes).
+ * Join the parts of the record that starts at `bytes`, in place. *payload is where the
+ * payload starts, *consumed where the next record does (an offset from bytes).
  */
 MXIO_MUST_USE enum mxio_status
 mxio_recordio_join(uint8_t *bytes, size_t size, size_t *payload, size_t *payload_size,
@@ -58,11 +61,12 @@ void
 mxio_recordio_encode(const uint8_t *payload, size_t payload_size, uint8_t *out);
 
 /*
- * Pairs of whole numbers, key and offset, separated by white space. Counts into *count when keys
- * is NULL; else fills both arrays, which must have room for that count. A fault names its line.
+ * Pairs of whole numbers, key and offset, separated by white space. Counts into *count
+ * when keys is NULL; else fills both arrays, which must have room for that count. A
+ * fault names its line.
  */
 MXIO_MUST_USE enum mxio_status
-mxio_recordio_parse_index(const char *text, size_t size, int64_t *keys, uint64_t *offsets,
-                          size_t *count, struct mxio_error *err);
+mxio_recordio_parse_index(const char *text, size_t size, int64_t *keys,
+                          uint64_t *offsets, size_t *count, struct mxio_error *err);
 
 #endif

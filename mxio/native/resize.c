@@ -5,7 +5,8 @@
 
 #define ONE (1 << MXIO_WEIGHT_BITS)
 
-/* Where output pixel i falls in the source: the lower neighbour and the weight of the upper one. */
+/* Where output pixel i falls in the source: the lower neighbour and the weight of the
+ * upper one. */
 struct tap {
     int first;
     int16_t upper;
@@ -21,13 +22,16 @@ tap_of(int i, int from, int to)
     place -= (float)first;
     if (first < 0)
         return (struct tap){.first = 0, .upper = 0};
-    if (first >= from - 1) /* the last pixel is the upper neighbour, where there are two */
-        return (struct tap){.first = from > 1 ? from - 2 : 0, .upper = from > 1 ? ONE : 0};
+    if (first >=
+        from - 1) /* the last pixel is the upper neighbour, where there are two */
+        return (struct tap){.first = from > 1 ? from - 2 : 0,
+                            .upper = from > 1 ? ONE : 0};
     return (struct tap){.first = first, .upper = (int16_t)lrintf(place * ONE)};
 }
 
 static void
-source_span(int from, int to, int start, int count, int *source_start, int *source_count)
+source_span(int from, int to, int start, int count, int *source_start,
+            int *source_count)
 {
     const int first = tap_of(start, from, to).first;
     const int last = tap_of(start + count - 1, from, to).first + 1;
@@ -65,7 +69,8 @@ axis_fill(struct mxio_axis *axis, int from, int to, int start, int count, bool f
         axis->first = mxio_alloc(need * sizeof *axis->first);
         axis->weights = mxio_alloc(need * sizeof *axis->weights);
         if (axis->first == NULL || axis->weights == NULL)
-            return mxio_fail(err, MXIO_ENOMEM, "no memory for a row of %d pixels", count);
+            return mxio_fail(err, MXIO_ENOMEM, "no memory for a row of %d pixels",
+                             count);
         axis->room = need;
     }
     for (int i = 0; i < count; i++) {
@@ -89,8 +94,9 @@ mxio_resizer_free(struct mxio_resizer *resizer)
 }
 
 enum mxio_status
-mxio_resizer_start(struct mxio_resizer *resizer, const struct mxio_view *from, struct mxio_size to,
-                   struct mxio_rect window, bool flip, struct mxio_error *err)
+mxio_resizer_start(struct mxio_resizer *resizer, const struct mxio_view *from,
+                   struct mxio_size to, struct mxio_rect window, bool flip,
+                   struct mxio_error *err)
 {
     const size_t values = (size_t)window.width * (size_t)from->channels;
     enum mxio_status status;
@@ -98,12 +104,15 @@ mxio_resizer_start(struct mxio_resizer *resizer, const struct mxio_view *from, s
     resizer->kernels = mxio_kernels_best();
     resizer->from = from;
     resizer->window = window;
-    status = axis_fill(&resizer->x, from->width, to.width, window.x, window.width, flip, err);
+    status = axis_fill(&resizer->x, from->width, to.width, window.x, window.width, flip,
+                       err);
     if (status == MXIO_OK)
-        status = axis_fill(&resizer->y, from->height, to.height, window.y, window.height, false, err);
+        status = axis_fill(&resizer->y, from->height, to.height, window.y,
+                           window.height, false, err);
     for (int i = 0; i < 2 && status == MXIO_OK; i++) {
         resizer->held_row[i] = -1;
-        status = mxio_buffer_need(&resizer->stretched[i], values * sizeof(int16_t) + MXIO_SLACK, err);
+        status = mxio_buffer_need(&resizer->stretched[i],
+                                  values * sizeof(int16_t) + MXIO_SLACK, err);
     }
     if (status == MXIO_OK)
         status = mxio_buffer_need(&resizer->out, values + MXIO_SLACK, err);
@@ -114,7 +123,8 @@ mxio_resizer_start(struct mxio_resizer *resizer, const struct mxio_view *from, s
     return MXIO_OK;
 }
 
-/* Source row y, stretched; kept in the slot of its parity, so that neighbours do not push each other out. */
+/* Source row y, stretched; kept in the slot of its parity, so that neighbours do not
+ * push each other out. */
 static const int16_t *
 stretched_row(struct mxio_resizer *resizer, int y)
 {
@@ -144,6 +154,7 @@ mxio_resizer_row(struct mxio_resizer *resizer, int y)
     if (weights[0] == 0)
         top = bottom;
     resizer->kernels->blend_rows(resizer->out.bytes, top, bottom, weights,
-                                 (size_t)resizer->window.width * (size_t)resizer->from->channels);
+                                 (size_t)resizer->window.width *
+                                     (size_t)resizer->from->channels);
     return resizer->out.bytes;
 }

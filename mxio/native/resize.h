@@ -1,13 +1,14 @@
 /*
- * Bilinear resize of 8-bit pixels, one output row at a time, for any window of the output.
+ * Bilinear resize of 8-bit pixels, one output row at a time, for any window of the
+ * output.
  *
- * Pixel centres and fixed-point weights are OpenCV's (INTER_LINEAR): no result is further than one
- * level from it. A window of the output is exactly that part of the whole output.
+ * Pixel centres and fixed-point weights are OpenCV's (INTER_LINEAR): no result is
+ * further than one level from it. A window of the output is exactly that part of the
+ * whole output.
  *
- * Owner:   a resizer keeps its memory from one picture to the next; a row is borrowed until the
- *          next call. The view must live until the last row.
- * Threads: one resizer per thread.
- * Errors:  MXIO_ENOMEM.
+ * Owner:   a resizer keeps its memory from one picture to the next; a row is borrowed
+ * until the next call. The view must live until the last row. Threads: one resizer per
+ * thread. Errors:  MXIO_ENOMEM.
  */
 #ifndef MXIO_RESIZE_H
 #define MXIO_RESIZE_H
@@ -24,15 +25,16 @@ struct mxio_rect
 mxio_resize_source(struct mxio_size from, struct mxio_size to, struct mxio_rect window);
 
 struct mxio_axis {
-    int32_t *first;          /* left or upper of the two source pixels */
-    int16_t (*weights)[2];   /* of the two, in 1 / 2048 */
+    int32_t *first;        /* left or upper of the two source pixels */
+    int16_t (*weights)[2]; /* of the two, in 1 / 2048 */
     size_t room;
 };
 
 struct mxio_resizer {
     const struct mxio_kernels *kernels;
     struct mxio_axis x, y;
-    struct mxio_buffer stretched[2]; /* the two source rows last used, stretched to the output's width */
+    struct mxio_buffer stretched[2]; /* the two source rows last used, stretched to the
+                                        output's width */
     int held_row[2];
     struct mxio_buffer out;
     const struct mxio_view *from;
@@ -42,10 +44,12 @@ struct mxio_resizer {
 void
 mxio_resizer_free(struct mxio_resizer *resizer);
 
-/* The view holds at least mxio_resize_source of the window. With `flip`, rows come right to left. */
+/* The view holds at least mxio_resize_source of the window. With `flip`, rows come
+ * right to left. */
 MXIO_MUST_USE enum mxio_status
-mxio_resizer_start(struct mxio_resizer *resizer, const struct mxio_view *from, struct mxio_size to,
-                   struct mxio_rect window, bool flip, struct mxio_error *err);
+mxio_resizer_start(struct mxio_resizer *resizer, const struct mxio_view *from,
+                   struct mxio_size to, struct mxio_rect window, bool flip,
+                   struct mxio_error *err);
 
 /* Row y of the window; rows are asked for in rising order. */
 const uint8_t *

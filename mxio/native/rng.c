@@ -1,8 +1,10 @@
 #include "rng.h"
 
-#define ODD UINT64_C(0x9E3779B97F4A7C15) /* 2^64 / golden ratio: splitmix64's increment */
+#define ODD                                                                            \
+    UINT64_C(0x9E3779B97F4A7C15) /* 2^64 / golden ratio: splitmix64's increment */
 #define ROUNDS 8
-#define ORDER_DOMAIN UINT64_C(0x6f72646572) /* keeps the order apart from the augmentation */
+#define ORDER_DOMAIN                                                                   \
+    UINT64_C(0x6f72646572) /* keeps the order apart from the augmentation */
 
 static uint64_t
 mix(uint64_t x)
@@ -42,7 +44,8 @@ mxio_rng_integer(struct mxio_rng rng, uint32_t draw, int64_t low, int64_t high)
 
     if (count == 0)
         return (int64_t)bits;
-    return (int64_t)((uint64_t)low + (uint64_t)(((unsigned __int128)bits * count) >> 64));
+    return (int64_t)((uint64_t)low +
+                     (uint64_t)(((unsigned __int128)bits * count) >> 64));
 }
 
 struct mxio_permutation
@@ -67,7 +70,8 @@ low_bits(uint64_t x, uint32_t bits)
     return x & (((uint64_t)1 << bits) - 1);
 }
 
-/* One pass over the 2^bits numbers; rounds change the halves in turn, so each is invertible. */
+/* One pass over the 2^bits numbers; rounds change the halves in turn, so each is
+ * invertible. */
 static uint64_t
 feistel(const struct mxio_permutation *p, uint64_t x)
 {
@@ -86,7 +90,8 @@ mxio_permutation_at(const struct mxio_permutation *permutation, uint64_t positio
 {
     uint64_t x = position;
 
-    /* At most half of the numbers lie outside; the walk stays on the cycle of a permutation and ends. */
+    /* At most half of the numbers lie outside; the walk stays on the cycle of a
+     * permutation and ends. */
     do {
         x = feistel(permutation, x);
     } while (x >= permutation->count);

@@ -1,10 +1,10 @@
 /*
  * Random numbers without state: (seed, epoch, record, draw) -> number.
  *
- * Every purpose has its own draw number, so that a new augmentation never changes the numbers of
- * the others. Numbers are never reassigned. The mixer is the finaliser of splitmix64 (Steele,
- * Lea, Flood 2014), as in counter-based generators (Salmon et al. 2011): results do not depend on
- * threads, order, or the processor.
+ * Every purpose has its own draw number, so that a new augmentation never changes the
+ * numbers of the others. Numbers are never reassigned. The mixer is the finaliser of
+ * splitmix64 (Steele, Lea, Flood 2014), as in counter-based generators (Salmon et al.
+ * 2011): results do not depend on threads, order, or the processor.
  *
  * Threads: pure functions.
  */
@@ -13,7 +13,8 @@
 
 #include "base.h"
 
-/* Purposes; a draw in a try t of several uses the number purpose + t * MXIO_DRAW_TRY. */
+/* Purposes; a draw in a try t of several uses the number purpose + t * MXIO_DRAW_TRY.
+ */
 enum mxio_draw {
     MXIO_DRAW_AREA = 1,
     MXIO_DRAW_RATIO = 2,
@@ -42,7 +43,8 @@ mxio_rng_unit(struct mxio_rng rng, uint32_t draw);
 int64_t
 mxio_rng_integer(struct mxio_rng rng, uint32_t draw, int64_t low, int64_t high);
 
-/* A permutation of 0..count-1 with random access: a keyed Feistel network with cycle walking. */
+/* A permutation of 0..count-1 with random access: a keyed Feistel network with cycle
+ * walking. */
 struct mxio_permutation {
     uint64_t count;
     uint64_t keys[8];

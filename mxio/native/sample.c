@@ -54,7 +54,10 @@ mxio_sampler_new(struct mxio_sampler **out, const struct mxio_source *source,
 size_t
 mxio_label_size(const struct mxio_params *params)
 {
-    return params->label_dtype == MXIO_LABEL_FLOAT32 || params->label_dtype == MXIO_LABEL_INT32 ? 4 : 8;
+    return params->label_dtype == MXIO_LABEL_FLOAT32 ||
+                   params->label_dtype == MXIO_LABEL_INT32
+               ? 4
+               : 8;
 }
 
 static enum mxio_status
@@ -75,8 +78,10 @@ put_label(const struct mxio_params *params, double value, size_t i, void *out,
         break;
     }
     if (!(value >= -bound && value < bound) || value != floor(value))
-        return mxio_fail(err, MXIO_EDATA, "label %g is not a whole number of %d bits: ask for label_dtype='float32'",
-                         value, wide ? 64 : 32);
+        return mxio_fail(
+            err, MXIO_EDATA,
+            "label %g is not a whole number of %d bits: ask for label_dtype='float32'",
+            value, wide ? 64 : 32);
     if (wide)
         ((int64_t *)out)[i] = (int64_t)value;
     else
@@ -84,10 +89,11 @@ put_label(const struct mxio_params *params, double value, size_t i, void *out,
     return MXIO_OK;
 }
 
-/* The list's labels if there is a list; else those packed in the record; else the one in its header. */
+/* The list's labels if there is a list; else those packed in the record; else the one
+ * in its header. */
 static enum mxio_status
-put_labels(const struct mxio_source *source, const struct mxio_imgrec *record, void *out,
-           struct mxio_error *err)
+put_labels(const struct mxio_source *source, const struct mxio_imgrec *record,
+           void *out, struct mxio_error *err)
 {
     const size_t width = (size_t)source->params->label_width;
     const double *listed = NULL;
@@ -96,14 +102,20 @@ put_labels(const struct mxio_source *source, const struct mxio_imgrec *record, v
     if (source->labels != NULL) {
         listed = mxio_labels_find(source->labels, record->id);
         if (listed == NULL)
-            return mxio_fail(err, MXIO_EDATA, "path_imglist has no line with id %llu", (unsigned long long)record->id);
+            return mxio_fail(err, MXIO_EDATA, "path_imglist has no line with id %llu",
+                             (unsigned long long)record->id);
     } else if (record->flag > 0 && record->flag != width) {
-        return mxio_fail(err, MXIO_EDATA, "the record holds %u labels, label_width is %zu", record->flag, width);
+        return mxio_fail(err, MXIO_EDATA,
+                         "the record holds %u labels, label_width is %zu", record->flag,
+                         width);
     } else if (record->flag == 0 && width != 1) {
-        return mxio_fail(err, MXIO_EDATA, "the record holds one label, label_width is %zu: give path_imglist, or pack all labels", width);
+        return mxio_fail(
+            err, MXIO_EDATA,
+            "the record holds one label, label_width is %zu: give path_imglist, or pack all labels",
+            width);
     }
     for (size_t i = 0; i < width && status == MXIO_OK; i++) {
-        const double value = listed != NULL    ? listed[i]
+        const double value = listed != NULL     ? listed[i]
                              : record->flag > 0 ? (double)mxio_imgrec_label(record, i)
                                                 : (double)record->label;
         status = put_label(source->params, value, i, out, err);
@@ -112,8 +124,8 @@ put_labels(const struct mxio_source *source, const struct mxio_imgrec *record, v
 }
 
 static enum mxio_status
-read_record(struct mxio_sampler *sampler, const struct mxio_ask *ask, struct mxio_imgrec *out,
-            struct mxio_error *err)
+read_record(struct mxio_sampler *sampler, const struct mxio_ask *ask,
+            struct mxio_imgrec *out, struct mxio_error *err)
 {
     const uint8_t *payload;
     size_t size;
@@ -130,20 +142,22 @@ read_record(struct mxio_sampler *sampler, const struct mxio_ask *ask, struct mxi
 }
 
 static enum mxio_status
-draw_plan(const struct mxio_sampler *sampler, const struct mxio_ask *ask, int width, int height,
-          struct mxio_plan *out, struct mxio_error *err)
+draw_plan(const struct mxio_sampler *sampler, const struct mxio_ask *ask, int width,
+          int height, struct mxio_plan *out, struct mxio_error *err)
 {
     const struct mxio_params *params = sampler->source->params;
-    const int64_t seed = params->seed_aug != MXIO_NONE ? params->seed_aug : params->seed;
+    const int64_t seed =
+        params->seed_aug != MXIO_NONE ? params->seed_aug : params->seed;
 
     return mxio_plan_draw(params, mxio_rng_make(seed, ask->epoch, ask->record),
                           (struct mxio_size){width, height}, out, err);
 }
 
-/* From the header of the picture to the sample; only the window of the plan is decoded. */
+/* From the header of the picture to the sample; only the window of the plan is decoded.
+ */
 static enum mxio_status
-decode_and_augment(struct mxio_sampler *sampler, const struct mxio_ask *ask, const uint8_t *bytes,
-                   size_t size, void *out, struct mxio_error *err)
+decode_and_augment(struct mxio_sampler *sampler, const struct mxio_ask *ask,
+                   const uint8_t *bytes, size_t size, void *out, struct mxio_error *err)
 {
     const struct mxio_params *params = sampler->source->params;
     const int channels = (int)params->data_shape.channels;
@@ -158,9 +172,10 @@ decode_and_augment(struct mxio_sampler *sampler, const struct mxio_ask *ask, con
         return mxio_fail(err, MXIO_EFOREIGN, "neither JPEG nor PNG");
     if (jpeg && channels == 4)
         return mxio_fail(err, MXIO_EDATA, "JPEG: expected 4 channels, got 1 or 3");
-    enum mxio_status status =
-        jpeg ? mxio_jpeg_open(sampler->jpeg, bytes, size, true, params->max_pixels, &picture, err)
-             : mxio_png_open(sampler->png, bytes, size, params->max_pixels, &picture, err);
+    enum mxio_status status = jpeg ? mxio_jpeg_open(sampler->jpeg, bytes, size, true,
+                                                    params->max_pixels, &picture, err)
+                                   : mxio_png_open(sampler->png, bytes, size,
+                                                   params->max_pixels, &picture, err);
     if (status == MXIO_OK)
         status = draw_plan(sampler, ask, picture.width, picture.height, &plan, err);
     if (status != MXIO_OK)
@@ -193,7 +208,8 @@ mxio_sampler_make(struct mxio_sampler *sampler, const struct mxio_ask *ask,
     if (status == MXIO_OK)
         status = put_labels(sampler->source, &record, out->label, err);
     if (status == MXIO_OK)
-        status = decode_and_augment(sampler, ask, record.picture, record.picture_size, out->data, err);
+        status = decode_and_augment(sampler, ask, record.picture, record.picture_size,
+                                    out->data, err);
     if (status != MXIO_OK)
         return name_place(sampler, ask, status, err);
     *out->id = record.id;
@@ -201,8 +217,8 @@ mxio_sampler_make(struct mxio_sampler *sampler, const struct mxio_ask *ask,
 }
 
 enum mxio_status
-mxio_sampler_picture(struct mxio_sampler *sampler, const struct mxio_ask *ask, const uint8_t **bytes,
-                     size_t *size, struct mxio_error *err)
+mxio_sampler_picture(struct mxio_sampler *sampler, const struct mxio_ask *ask,
+                     const uint8_t **bytes, size_t *size, struct mxio_error *err)
 {
     struct mxio_imgrec record;
     const enum mxio_status status = read_record(sampler, ask, &record, err);
@@ -227,9 +243,12 @@ mxio_sampler_finish(struct mxio_sampler *sampler, const struct mxio_ask *ask,
 
     if (status == MXIO_OK)
         status = put_labels(sampler->source, &record, out->label, err);
-    if (status == MXIO_OK && (int64_t)pixels->width * pixels->height > sampler->source->params->max_pixels)
-        status = mxio_fail(err, MXIO_EDATA, "%d x %d pixels are more than max_pixels=%lld", pixels->width,
-                           pixels->height, (long long)sampler->source->params->max_pixels);
+    if (status == MXIO_OK &&
+        (int64_t)pixels->width * pixels->height > sampler->source->params->max_pixels)
+        status =
+            mxio_fail(err, MXIO_EDATA, "%d x %d pixels are more than max_pixels=%lld",
+                      pixels->width, pixels->height,
+                      (long long)sampler->source->params->max_pixels);
     if (status == MXIO_OK)
         status = draw_plan(sampler, ask, pixels->width, pixels->height, &plan, err);
     if (status == MXIO_OK)

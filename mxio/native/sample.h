@@ -1,10 +1,10 @@
 /*
  * One record in, one finished sample out: one worker's private state.
  *
- * Owner:   a sampler borrows the params, reader, labels and emitter; they must outlive it.
- * Threads: one sampler per thread.
- * Errors:  MXIO_EDATA, MXIO_EIO with file, record, id and offset as far as known; MXIO_EFOREIGN when
- *          the picture's format is not known to the core: the caller decodes it and calls finish.
+ * Owner:   a sampler borrows the params, reader, labels and emitter; they must outlive
+ * it. Threads: one sampler per thread. Errors:  MXIO_EDATA, MXIO_EIO with file, record,
+ * id and offset as far as known; MXIO_EFOREIGN when the picture's format is not known
+ * to the core: the caller decodes it and calls finish.
  */
 #ifndef MXIO_SAMPLE_H
 #define MXIO_SAMPLE_H
@@ -32,7 +32,8 @@ struct mxio_ask {
     struct mxio_place place;
 };
 
-/* Where the parts of the sample go; label has room for label_width values of label_dtype. */
+/* Where the parts of the sample go; label has room for label_width values of
+ * label_dtype. */
 struct mxio_sample {
     void *data, *label;
     uint64_t *id;
@@ -52,10 +53,11 @@ mxio_sampler_make(struct mxio_sampler *sampler, const struct mxio_ask *ask,
 
 /* The encoded picture of a record, borrowed until the next call. */
 MXIO_MUST_USE enum mxio_status
-mxio_sampler_picture(struct mxio_sampler *sampler, const struct mxio_ask *ask, const uint8_t **bytes,
-                     size_t *size, struct mxio_error *err);
+mxio_sampler_picture(struct mxio_sampler *sampler, const struct mxio_ask *ask,
+                     const uint8_t **bytes, size_t *size, struct mxio_error *err);
 
-/* As make, from decoded pixels (channels of data_shape, red first) instead of the record's picture. */
+/* As make, from decoded pixels (channels of data_shape, red first) instead of the
+ * record's picture. */
 MXIO_MUST_USE enum mxio_status
 mxio_sampler_finish(struct mxio_sampler *sampler, const struct mxio_ask *ask,
                     const struct mxio_view *pixels, const struct mxio_sample *out,

@@ -1,0 +1,569 @@
+#include "tickets.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define NO_REDO UINT64_MAX
+
+/* ---- bad records ---- */
+
+/* The place of a record in the list of bad ones, or where it would be. */
+static size_t
+bad_place(const struct mxio_tickets *tickets, int64_t record)
+{
+    size_t low = 0, high = tickets->bad_count;
+
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        if (tickets->bad[middle].record < record)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool
+is_bad_locked(const struct mxio_tickets *tickets, uint64_t record)
+{
+    const size_t place = bad_place(tickets, (int64_t)record);
+
+    return place < tickets->bad_count && tickets->bad[place].record == (int64_t)record;
+}
+
+/* Write the record down; a failure when there are too many. */
+static enum mxio_status
+note_bad_locked(struct mxio_tickets *tickets, struct mxio_error *err)
+{
+    const size_t place = bad_place(tickets, err->record);
+
+    if (place < tickets->bad_count && tickets->bad[place].record == err->record)
+        return MXIO_OK;
+    if (tickets->bad_count >= (size_t)tickets->params->max_errors) {
+        char last[sizeof err->message];
+        memcpy(last, err->message, sizeof last);
+        return mxio_fail(err, err->status,
+                         "more than max_errors=%lld bad records; the last: %.400s",
+                         (long long)tickets->params->max_errors, last);
+    }
+    if (tickets->bad_count == tickets->bad_room) {
+        const size_t room = tickets->bad_room == 0 ? 16 : tickets->bad_room * 2;
+        struct mxio_error *bad = mxio_realloc(tickets->bad, room * sizeof *bad);
+        if (bad == NULL)
+            return mxio_fail(err, MXIO_ENOMEM, "no memory for the list of bad records");
+        tickets->bad = bad;
+        tickets->bad_room = room;
+    }
+    memmove(tickets->bad + place + 1, tickets->bad + place,
+            (tickets->bad_count - place) * sizeof *tickets->bad);
+    tickets->bad[place] = *err;
+    tickets->bad_count++;
+    return MXIO_OK;
+}
+
+/* ---- dealing ---- */
+
+/* The record at a position of an epoch; learns the count when the position is behind
+ * the last. */
+static enum mxio_status
+find_record_locked(struct mxio_tickets *tickets, uint64_t epoch, uint64_t position,
+                   struct mxio_row *out, bool *found, struct mxio_error *err)
+{
+    const uint64_t at = mxio_order_at(&tickets->order, epoch, tickets->count, position);
+    struct mxio_place place;
+
+    const enum mxio_status status =
+        mxio_reader_locate(tickets->reader, &tickets->extent, at, &place, found, err);
+    if (status != MXIO_OK)
+        return status;
+    if (!*found) {
+        tickets->count = position;
+        return MXIO_OK;
+    }
+    *out = (struct mxio_row){.ask = {.epoch = epoch,
+                                     .record = tickets->extent.first + at,
+                                     .place = place},
+                             .position = position};
+    return MXIO_OK;
+}
+
+/* Deal the next row of the batch that is being filled: a ticket, or word that there is
+ * none. */
+static enum mxio_status
+deal_row_locked(struct mxio_tickets *tickets, struct mxio_row *out,
+                enum mxio_turn *turn, struct mxio_error *err)
+{
+    uint64_t left_out = 0;
+
+    for (;;) {
+        uint64_t epoch, position;
+        bool found;
+        *turn = mxio_cursor_look(&tickets->cursor, &tickets->order, tickets->count,
+                                 &epoch, &position);
+        if (*turn == MXIO_TURN_TOO_BIG)
+            return mxio_fail(
+                err, MXIO_EPARAM,
+                "batch_size=%lld needs more than the %llu records of two epochs: a batch may run on into one further epoch only",
+                (long long)tickets->params->batch_size,
+                (unsigned long long)tickets->count);
+        if (*turn != MXIO_TURN_RECORD && *turn != MXIO_TURN_EXTRA)
+            return MXIO_OK;
+        const enum mxio_status status =
+            find_record_locked(tickets, epoch, position, out, &found, err);
+        if (status != MXIO_OK)
+            return status;
+        if (!found)
+            continue;
+        if (tickets->params->on_error != MXIO_SKIP ||
+            !is_bad_locked(tickets, out->ask.record)) {
+            mxio_cursor_take(&tickets->cursor, *turn);
+            return MXIO_OK;
+        }
+        mxio_cursor_skip(&tickets->cursor, *turn);
+        if (tickets->count != MXIO_UNKNOWN && ++left_out > tickets->count)
+            return mxio_fail(err, MXIO_EDATA, "all %llu records are bad",
+                             (unsigned long long)tickets->count);
+    }
+}
+
+static void
+fail_row_locked(struct mxio_slot *slot, size_t row, const struct mxio_error *err)
+{
+    if (slot->err.status != MXIO_OK && slot->err_row <= row)
+        return;
+    slot->err = *err;
+    slot->err_row = row;
+}
+
+/* All of its tickets are back: the batch can be given. */
+static void
+complete_slot_locked(struct mxio_tickets *tickets, struct mxio_slot *slot)
+{
+    if (!slot->closed || slot->done < slot->given || slot->state != MXIO_SLOT_FILLING)
+        return;
+    slot->state = MXIO_SLOT_READY;
+    pthread_cond_broadcast(&tickets->can_give);
+}
+
+static void
+close_slot_locked(struct mxio_tickets *tickets, struct mxio_slot *slot)
+{
+    slot->closed = true;
+    slot->wrapped = tickets->cursor.wrapped;
+    mxio_cursor_next_batch(&tickets->cursor);
+    tickets->next_fill++;
+    complete_slot_locked(tickets, slot);
+}
+
+static void
+end_epoch_locked(struct mxio_tickets *tickets, struct mxio_slot *slot)
+{
+    if (slot->given == 0)
+        slot->state = MXIO_SLOT_FREE;
+    tickets->ended = true;
+    pthread_cond_broadcast(&tickets->can_give);
+}
+
+/* Begin batch next_fill in its slot, if the slot is free. */
+static struct mxio_slot *
+slot_to_fill_locked(struct mxio_tickets *tickets)
+{
+    struct mxio_slot *slot = &tickets->slots[tickets->next_fill % tickets->depth];
+
+    if (slot->state == MXIO_SLOT_FREE) {
+        slot->state = MXIO_SLOT_FILLING;
+        slot->number = tickets->next_fill;
+        slot->before = tickets->cursor;
+        slot->given = slot->done = slot->pad = 0;
+        slot->closed = false;
+        slot->err = MXIO_NO_ERROR;
+    }
+    return slot->state == MXIO_SLOT_FILLING && slot->number == tickets->next_fill
+               ? slot
+               : NULL;
+}
+
+/* One step towards a ticket: true when there is one. */
+static bool
+try_ticket_locked(struct mxio_tickets *tickets, struct mxio_slot *slot,
+                  struct mxio_ticket *out)
+{
+    const size_t batch_size = (size_t)tickets->params->batch_size;
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_row what;
+    enum mxio_turn turn;
+
+    if (deal_row_locked(tickets, &what, &turn, &err) != MXIO_OK) {
+        fail_row_locked(slot, slot->given, &err);
+        close_slot_locked(tickets, slot);
+        tickets->ended = true; /* nothing can follow: the order is broken here */
+        return false;
+    }
+    /* Records left out can make a batch short that was to be dropped then. */
+    if (turn == MXIO_TURN_END ||
+        (turn == MXIO_TURN_SHORT && tickets->order.ending == MXIO_END_DROP)) {
+        end_epoch_locked(tickets, slot);
+        return false;
+    }
+    if (turn == MXIO_TURN_SHORT) {
+        slot->pad = batch_size - slot->given;
+        close_slot_locked(tickets, slot);
+        return false;
+    }
+    slot->pad += turn == MXIO_TURN_EXTRA;
+    *out = (struct mxio_ticket){.slot = slot, .row = slot->given, .what = what};
+    slot->rows[slot->given++] = what;
+    tickets->out++;
+    if (slot->given == batch_size)
+        close_slot_locked(tickets, slot);
+    return true;
+}
+
+bool
+mxio_tickets_take(struct mxio_tickets *tickets, struct mxio_ticket *out)
+{
+    bool taken = false;
+
+    pthread_mutex_lock(&tickets->lock);
+    while (!taken && !tickets->stopping) {
+        struct mxio_slot *slot =
+            tickets->ended || tickets->holding || tickets->redo != NO_REDO
+                ? NULL
+                : slot_to_fill_locked(tickets);
+        if (slot != NULL)
+            taken = try_ticket_locked(tickets, slot, out);
+        else
+            pthread_cond_wait(&tickets->can_take, &tickets->lock);
+    }
+    pthread_mutex_unlock(&tickets->lock);
+    return taken;
+}
+
+/* No ticket is out: forget the batches from `redo` on, and make them again without the
+ * bad records. */
+static void
+redo_locked(struct mxio_tickets *tickets, const struct mxio_cursor *before)
+{
+    tickets->cursor = *before;
+    tickets->next_fill = tickets->redo;
+    for (size_t i = 0; i < tickets->depth; i++)
+        if (tickets->slots[i].state != MXIO_SLOT_FREE &&
+            tickets->slots[i].number >= tickets->redo)
+            tickets->slots[i].state = MXIO_SLOT_FREE;
+    tickets->redo = NO_REDO;
+    tickets->ended = false;
+    pthread_cond_broadcast(&tickets->can_take);
+}
+
+void
+mxio_tickets_give_back(struct mxio_tickets *tickets, const struct mxio_ticket *ticket,
+                       struct mxio_error *err)
+{
+    struct mxio_slot *slot = ticket->slot;
+
+    pthread_mutex_lock(&tickets->lock);
+    tickets->out--;
+    slot->done++;
+    slot->rows[ticket->row] = ticket->what;
+    if (err->status != MXIO_OK && err->status != MXIO_EFOREIGN) {
+        const bool skip =
+            tickets->params->on_error == MXIO_SKIP && err->status != MXIO_ENOMEM;
+        if (skip && note_bad_locked(tickets, err) == MXIO_OK)
+            tickets->redo = slot->number < tickets->redo ? slot->number : tickets->redo;
+        else
+            fail_row_locked(slot, ticket->row, err);
+    }
+    if (tickets->redo != NO_REDO && tickets->out == 0 && !tickets->holding) {
+        const struct mxio_cursor before =
+            tickets->slots[tickets->redo % tickets->depth].before;
+        redo_locked(tickets, &before);
+    }
+    complete_slot_locked(tickets, slot);
+    if (tickets->out == 0)
+        pthread_cond_broadcast(&tickets->can_give);
+    pthread_mutex_unlock(&tickets->lock);
+}
+
+static enum mxio_status
+next_candidate_locked(struct mxio_tickets *tickets, struct mxio_row *row,
+                      struct mxio_error *err)
+{
+    const struct mxio_error first = *err;
+    const uint64_t epoch = row->ask.epoch;
+    uint64_t position = row->position;
+
+    enum mxio_status status = note_bad_locked(tickets, err);
+    for (uint64_t tried = 0; status == MXIO_OK; tried++) {
+        bool found;
+        if (tickets->count != MXIO_UNKNOWN && tried >= tickets->count) {
+            *err = first;
+            return mxio_fail(err, MXIO_EDATA,
+                             "no good record to take its place: %.400s", first.message);
+        }
+        position = tickets->count != MXIO_UNKNOWN && position + 1 >= tickets->count
+                       ? 0
+                       : position + 1;
+        status = find_record_locked(tickets, epoch, position, row, &found, err);
+        if (status == MXIO_OK && found && !is_bad_locked(tickets, row->ask.record)) {
+            *err = MXIO_NO_ERROR;
+            return MXIO_OK;
+        }
+    }
+    return status;
+}
+
+enum mxio_status
+mxio_tickets_next_candidate(struct mxio_tickets *tickets, struct mxio_row *row,
+                            struct mxio_error *err)
+{
+    pthread_mutex_lock(&tickets->lock);
+    const enum mxio_status status = next_candidate_locked(tickets, row, err);
+    pthread_mutex_unlock(&tickets->lock);
+    return status;
+}
+
+bool
+mxio_tickets_replaces(const struct mxio_tickets *tickets, enum mxio_status status)
+{
+    return tickets->params->on_error == MXIO_REPLACE &&
+           (status == MXIO_EDATA || status == MXIO_EIO);
+}
+
+/* ---- the consumer ---- */
+
+/* Wait until batch next_give is ready, the epoch is over, or the time is up. */
+static enum mxio_wait
+wait_for_batch_locked(struct mxio_tickets *tickets, int milliseconds)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(milliseconds % 1000) * 1000000;
+    until.tv_sec += milliseconds / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    for (;;) {
+        const struct mxio_slot *slot =
+            &tickets->slots[tickets->next_give % tickets->depth];
+        if (tickets->redo == NO_REDO) {
+            if (slot->state == MXIO_SLOT_READY && slot->number == tickets->next_give)
+                return MXIO_GIVEN;
+            if (tickets->ended && tickets->next_give == tickets->next_fill)
+                return MXIO_OVER;
+        }
+        if (tickets->stopping)
+            return MXIO_STOPPED;
+        if (pthread_cond_timedwait(&tickets->can_give, &tickets->lock, &until) ==
+            ETIMEDOUT)
+            return MXIO_NOT_YET;
+    }
+}
+
+/* Take the batch out of its slot, which gets the empty block instead. */
+static void
+take_slot_locked(struct mxio_tickets *tickets, struct mxio_block *empty)
+{
+    struct mxio_slot *slot = &tickets->slots[tickets->next_give % tickets->depth];
+    struct mxio_row *rows = tickets->taken.rows;
+
+    tickets->taken = *slot;
+    slot->block = empty;
+    slot->rows = rows;
+    slot->state = MXIO_SLOT_FREE;
+    tickets->next_give++;
+    pthread_cond_broadcast(&tickets->can_take);
+}
+
+enum mxio_wait
+mxio_tickets_next(struct mxio_tickets *tickets, int milliseconds,
+                  struct mxio_block *empty)
+{
+    pthread_mutex_lock(&tickets->lock);
+    const enum mxio_wait wait =
+        tickets->stopping ? MXIO_STOPPED : wait_for_batch_locked(tickets, milliseconds);
+    if (wait == MXIO_GIVEN)
+        take_slot_locked(tickets, empty);
+    pthread_mutex_unlock(&tickets->lock);
+    return wait;
+}
+
+/* Wait until no ticket is out; the caller ends the holding. */
+static void
+hold_locked(struct mxio_tickets *tickets)
+{
+    tickets->holding = true;
+    while (tickets->out > 0)
+        pthread_cond_wait(&tickets->can_give, &tickets->lock);
+}
+
+void
+mxio_tickets_start(struct mxio_tickets *tickets, const struct mxio_cursor *from)
+{
+    pthread_mutex_lock(&tickets->lock);
+    hold_locked(tickets);
+    for (size_t i = 0; i < tickets->depth; i++)
+        tickets->slots[i].state = MXIO_SLOT_FREE;
+    tickets->cursor = *from;
+    tickets->next_fill = tickets->next_give = 0;
+    tickets->taken.wrapped = 0;
+    tickets->redo = NO_REDO;
+    tickets->ended = tickets->holding = false;
+    pthread_cond_broadcast(&tickets->can_take);
+    pthread_mutex_unlock(&tickets->lock);
+}
+
+enum mxio_status
+mxio_tickets_redo(struct mxio_tickets *tickets, struct mxio_error *err)
+{
+    pthread_mutex_lock(&tickets->lock);
+    const enum mxio_status status = note_bad_locked(tickets, err);
+    if (status == MXIO_OK) {
+        hold_locked(tickets);
+        tickets->redo = tickets->next_give = tickets->taken.number;
+        redo_locked(tickets, &tickets->taken.before);
+        tickets->holding = false;
+    }
+    pthread_mutex_unlock(&tickets->lock);
+    return status;
+}
+
+/* ---- life ---- */
+
+void
+mxio_tickets_stop(struct mxio_tickets *tickets)
+{
+    pthread_mutex_lock(&tickets->lock);
+    tickets->stopping = true;
+    pthread_cond_broadcast(&tickets->can_take);
+    pthread_cond_broadcast(&tickets->can_give);
+    pthread_mutex_unlock(&tickets->lock);
+}
+
+void
+mxio_tickets_destroy(struct mxio_tickets *tickets)
+{
+    if (tickets->params == NULL)
+        return;
+    for (size_t i = 0; tickets->slots != NULL && i < tickets->depth; i++) {
+        mxio_block_release(tickets->slots[i].block);
+        mxio_free(tickets->slots[i].rows);
+    }
+    mxio_free(tickets->slots);
+    mxio_free(tickets->taken.rows);
+    mxio_free(tickets->bad);
+    pthread_mutex_destroy(&tickets->lock);
+    pthread_cond_destroy(&tickets->can_take);
+    pthread_cond_destroy(&tickets->can_give);
+}
+
+static void
+make_locks(struct mxio_tickets *tickets)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&tickets->lock, NULL);
+    pthread_cond_init(&tickets->can_take, NULL);
+    pthread_cond_init(&tickets->can_give, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+/* An empty part is an error; the end is looked for now only where the order depends on
+ * it. */
+static enum mxio_status
+look_at_extent(struct mxio_tickets *tickets, struct mxio_error *err)
+{
+    const struct mxio_order *order = &tickets->order;
+    struct mxio_place place;
+    bool any = false;
+
+    enum mxio_status status =
+        mxio_reader_locate(tickets->reader, &tickets->extent, 0, &place, &any, err);
+    if (status == MXIO_OK && !any)
+        return mxio_fail(err, MXIO_EDATA, "part %lld of %lld holds no record",
+                         (long long)tickets->params->part_index,
+                         (long long)tickets->params->num_parts);
+    tickets->count = MXIO_UNKNOWN;
+    if (status == MXIO_OK && (order->shuffle || !order->sequential))
+        status =
+            mxio_reader_count(tickets->reader, &tickets->extent, &tickets->count, err);
+    return status;
+}
+
+enum mxio_status
+mxio_tickets_init(struct mxio_tickets *out, const struct mxio_params *params,
+                  struct mxio_reader *reader, const struct mxio_order *order,
+                  struct mxio_error *err)
+{
+    const size_t batch_size = (size_t)params->batch_size;
+
+    *out = (struct mxio_tickets){.params = params,
+                                 .reader = reader,
+                                 .order = *order,
+                                 .depth = (size_t)params->prefetch_buffer,
+                                 .redo = NO_REDO,
+                                 .ended = true};
+    make_locks(out);
+    enum mxio_status status =
+        mxio_reader_part(reader, (uint64_t)params->num_parts,
+                         (uint64_t)params->part_index, &out->extent, err);
+    if (status == MXIO_OK)
+        status = look_at_extent(out, err);
+    if (status != MXIO_OK)
+        return status;
+    out->slots = mxio_alloc(out->depth * sizeof *out->slots);
+    out->taken.rows = mxio_alloc(batch_size * sizeof *out->taken.rows);
+    bool enough = out->slots != NULL && out->taken.rows != NULL;
+    for (size_t i = 0; i < out->depth && enough; i++) {
+        out->slots[i].rows = mxio_alloc(batch_size * sizeof *out->slots[i].rows);
+        enough = out->slots[i].rows != NULL;
+    }
+    return enough
+               ? MXIO_OK
+               : mxio_fail(err, MXIO_ENOMEM, "no memory for %zu batches", out->depth);
+}
+
+/* ---- questions ---- */
+
+enum mxio_status
+mxio_tickets_count(struct mxio_tickets *tickets, uint64_t *out, struct mxio_error *err)
+{
+    pthread_mutex_lock(&tickets->lock);
+    const enum mxio_status status =
+        mxio_reader_count(tickets->reader, &tickets->extent, out, err);
+    if (status == MXIO_OK)
+        tickets->count = *out;
+    pthread_mutex_unlock(&tickets->lock);
+    return status;
+}
+
+enum mxio_status
+mxio_tickets_offsets(struct mxio_tickets *tickets, struct mxio_block **out,
+                     struct mxio_error *err)
+{
+    size_t count;
+
+    pthread_mutex_lock(&tickets->lock);
+    const uint64_t *offsets = mxio_reader_offsets(tickets->reader, &count);
+    const enum mxio_status status = mxio_block_new(out, count * sizeof *offsets, err);
+    if (status == MXIO_OK)
+        memcpy((*out)->bytes, offsets, count * sizeof *offsets);
+    pthread_mutex_unlock(&tickets->lock);
+    return status;
+}
+
+enum mxio_status
+mxio_tickets_errors(struct mxio_tickets *tickets, struct mxio_error **out,
+                    size_t *count, struct mxio_error *err)
+{
+    pthread_mutex_lock(&tickets->lock);
+    *count = tickets->bad_count;
+    *out = mxio_alloc(tickets->bad_count * sizeof **out);
+    if (*out != NULL && tickets->bad_count > 0)
+        memcpy(*out, tickets->bad, tickets->bad_count * sizeof **out);
+    pthread_mutex_unlock(&tickets->lock);
+    return *out != NULL
+               ? MXIO_OK
+               : mxio_fail(err, MXIO_ENOMEM, "no memory for the list of bad records");
+}

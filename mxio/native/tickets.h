@@ -1,0 +1,152 @@
+/*
+ * Who makes which sample: tickets out, tickets back, batches in order.
+ *
+ * Batch k lies in slot k % depth, which goes FREE -> FILLING -> READY -> FREE. A worker
+ * takes a ticket (slot, row, record), makes the sample, and returns the ticket; the
+ * consumer takes batch after batch. What a batch holds depends on the order alone,
+ * never on timing:
+ *   - a failure lies in its slot until the batch is taken, that of the lowest row if
+ * there are several;
+ *   - on_error="skip": a bad record is written down, and once no ticket is out, its
+ * batch and those behind it are dealt again without it;
+ *   - on_error="replace": the worker asks for the next candidate and makes that
+ * instead.
+ *
+ * Owner:   the tickets own slots and rows; blocks in slots belong to whoever put them
+ * there. Params and reader are borrowed. Threads: take, give_back, next_candidate for
+ * workers; the rest for one consumer; stop, errors for anyone. One mutex, held for a
+ * few microseconds; it also guards the reader's table. Errors:  what the order or the
+ * reader says, inside the batch.
+ */
+#ifndef MXIO_TICKETS_H
+#define MXIO_TICKETS_H
+
+#include <pthread.h>
+
+#include "base.h"
+#include "order.h"
+#include "params.h"
+#include "pool.h"
+#include "reader.h"
+#include "sample.h"
+
+/* A row of a batch: its record, and where that stands in the order of its epoch. */
+struct mxio_row {
+    struct mxio_ask ask;
+    uint64_t position;
+    bool foreign; /* the consumer must decode it */
+};
+
+enum mxio_slot_state { MXIO_SLOT_FREE, MXIO_SLOT_FILLING, MXIO_SLOT_READY };
+
+/* A batch being made. */
+struct mxio_slot {
+    enum mxio_slot_state state;
+    uint64_t number;           /* of the batch, since start */
+    struct mxio_cursor before; /* the cursor at its first row */
+    struct mxio_block *block;
+    struct mxio_row *rows; /* batch_size */
+    size_t given, done;    /* tickets */
+    size_t pad;
+    uint64_t wrapped;      /* positions of the next epoch used when it was complete */
+    bool closed;           /* no more tickets */
+    struct mxio_error err; /* the failure of the lowest row */
+    size_t err_row;
+};
+
+struct mxio_tickets {
+    const struct mxio_params *params;
+    struct mxio_reader *reader;
+    struct mxio_extent extent;
+    struct mxio_order order;
+    size_t depth;
+    struct mxio_slot taken; /* the batch taken last, the consumer's */
+
+    pthread_mutex_t lock;    /* guards every field below, and what the reader learns */
+    pthread_cond_t can_take; /* a slot became FREE, a redo is over, or stopping */
+    pthread_cond_t
+        can_give; /* a slot became READY, the epoch ended, or no ticket is out */
+    struct mxio_slot *slots;
+    struct mxio_cursor cursor;
+    uint64_t count; /* records of the part, or MXIO_UNKNOWN */
+    uint64_t next_fill, next_give;
+    uint64_t redo; /* lowest batch to deal again once no ticket is out */
+    size_t out;    /* tickets */
+    bool ended;    /* there is no batch next_fill */
+    bool holding;  /* the consumer waits for all tickets: no new ones, no redo */
+    bool stopping;
+    struct mxio_error *bad; /* records left out or replaced, by ordinal */
+    size_t bad_count, bad_room;
+};
+
+struct mxio_ticket {
+    struct mxio_slot *slot;
+    size_t row;
+    struct mxio_row what;
+};
+
+/* Nothing is dealt before start. */
+MXIO_MUST_USE enum mxio_status
+mxio_tickets_init(struct mxio_tickets *out, const struct mxio_params *params,
+                  struct mxio_reader *reader, const struct mxio_order *order,
+                  struct mxio_error *err);
+
+/* No worker and no consumer may be left. */
+void
+mxio_tickets_destroy(struct mxio_tickets *tickets);
+
+/* Deal an epoch from a cursor on, once all tickets are back. */
+void
+mxio_tickets_start(struct mxio_tickets *tickets, const struct mxio_cursor *from);
+
+/* Wake everybody; takes say no from now on. */
+void
+mxio_tickets_stop(struct mxio_tickets *tickets);
+
+/* Wait for a ticket; false when the worker shall go. */
+bool
+mxio_tickets_take(struct mxio_tickets *tickets, struct mxio_ticket *out);
+
+/* The sample is made, or *err says why not; MXIO_EFOREIGN is no failure. */
+void
+mxio_tickets_give_back(struct mxio_tickets *tickets, const struct mxio_ticket *ticket,
+                       struct mxio_error *err);
+
+/* True for a failure that on_error="replace" answers with another record. */
+bool
+mxio_tickets_replaces(const struct mxio_tickets *tickets, enum mxio_status status);
+
+/* Write the bad record down and put the next in the order into *row that is not known
+ * to be bad. */
+MXIO_MUST_USE enum mxio_status
+mxio_tickets_next_candidate(struct mxio_tickets *tickets, struct mxio_row *row,
+                            struct mxio_error *err);
+
+enum mxio_wait { MXIO_GIVEN, MXIO_OVER, MXIO_NOT_YET, MXIO_STOPPED };
+
+/* Wait about `milliseconds` for the next batch; when given it is in `taken`, and its
+ * slot has `empty`. */
+enum mxio_wait
+mxio_tickets_next(struct mxio_tickets *tickets, int milliseconds,
+                  struct mxio_block *empty);
+
+/* on_error="skip", for the batch taken last: leave the record out and deal from that
+ * batch on again. */
+MXIO_MUST_USE enum mxio_status
+mxio_tickets_redo(struct mxio_tickets *tickets, struct mxio_error *err);
+
+/* Records of the extent; hops to its end. */
+MXIO_MUST_USE enum mxio_status
+mxio_tickets_count(struct mxio_tickets *tickets, uint64_t *out, struct mxio_error *err);
+
+/* Copies of all offsets known to the reader; free with mxio_block_release. */
+MXIO_MUST_USE enum mxio_status
+mxio_tickets_offsets(struct mxio_tickets *tickets, struct mxio_block **out,
+                     struct mxio_error *err);
+
+/* Copies of the bad records, by ordinal; free with mxio_free. */
+MXIO_MUST_USE enum mxio_status
+mxio_tickets_errors(struct mxio_tickets *tickets, struct mxio_error **out,
+                    size_t *count, struct mxio_error *err);
+
+#endif
