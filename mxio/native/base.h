@@ -4,7 +4,7 @@
  * Owner:   what mxio_alloc gives belongs to the caller until mxio_free.
  * Threads: everything here may be called from any thread.
  * Errors:  a status for the machine, a sentence for the human; both set where the fault
- * is known.
+ *          is known.
  */
 #ifndef MXIO_BASE_H
 #define MXIO_BASE_H

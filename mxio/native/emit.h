@@ -10,7 +10,7 @@
  *
  * Owner:   an emitter is made once for a loader and read by its workers.
  * Threads: an emitter is read-only; each worker has its own scratch.
- * Errors:  MXIO_EPARAM when the mean image has another shape.
+ * Errors:  MXIO_ENOMEM.
  */
 #ifndef MXIO_EMIT_H
 #define MXIO_EMIT_H

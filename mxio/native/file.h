@@ -4,7 +4,7 @@
  * Owner:   open gives the caller one file, to close after its last read.
  * Threads: any number may read at once, forked children too; there is no position.
  * Errors:  MXIO_EDATA past the end, MXIO_EIO when the system refuses; the caller names
- * the file.
+ *          the file.
  */
 #ifndef MXIO_FILE_H
 #define MXIO_FILE_H

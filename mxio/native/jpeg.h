@@ -2,9 +2,11 @@
  * JPEG, the only place that knows libjpeg-turbo: header, window decode, encode.
  *
  * Owner:   a decoder keeps its memory from one picture to the next; the view of a
- * decoded window is borrowed from it until the next open. The bytes given to open must
- * live until then. Threads: one decoder per thread. Errors:  MXIO_EDATA when the bytes
- * needed are damaged; libjpeg's longjmp never leaves the file.
+ *          decoded window is borrowed from it until the next open. The bytes given to
+ *          open must live until then.
+ * Threads: one decoder per thread.
+ * Errors:  MXIO_EDATA when the bytes needed are damaged; libjpeg's longjmp never leaves
+ *          the file.
  */
 #ifndef MXIO_JPEG_H
 #define MXIO_JPEG_H

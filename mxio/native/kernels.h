@@ -7,7 +7,7 @@
  * writable as far.
  *
  * Threads: every function may run anywhere; the choice of a level is made once per
- * process.
+ *          process.
  */
 #ifndef MXIO_KERNELS_H
 #define MXIO_KERNELS_H

@@ -5,8 +5,9 @@
  * into. What comes out depends on (parameters, epoch) alone, never on timing.
  *
  * Owner:   a loader owns its files, threads and slots; a delivered block belongs to the
- * receiver. Threads: one consumer at a time calls start, next, finish, reject; close
- * and errors may come from any thread. One mutex. After fork the child may only free.
+ *          receiver.
+ * Threads: one consumer at a time calls start, next, finish, reject; close and errors
+ *          may come from any thread. One mutex. After fork the child may only free.
  * Errors:  a sample's failure travels inside its batch and comes out of next.
  */
 #ifndef MXIO_LOADER_H

@@ -3,10 +3,13 @@
  * batches.
  *
  * A pure function of (seed, epoch, count): no table, random access. Positions are dealt
- * in one of two ways: running  one reader takes all positions in turn (mx.io, and a
- * world of one); records may be left out, and the last batch may run on into the next
- * epoch, which then starts behind what was taken; dealt    step s of the world is
- * positions [s * world * batch, ...), this rank's batch a slice of it.
+ * in one of two ways:
+ *   running  one reader takes all positions in turn (mx.io, and a world of one);
+ *   records may be left out,
+ *            and the last batch may run on into the next epoch, which then starts
+ *            behind what was taken;
+ *   dealt    step s of the world is positions [s * world * batch, ...), this rank's
+ *   batch a slice of it.
  *
  * Owner:   values.
  * Threads: pure functions; a cursor belongs to one holder.

@@ -4,7 +4,7 @@
  * Owner:   a params struct owns its texts; mxio_params_free gives them back.
  * Threads: read-only once checked.
  * Errors:  MXIO_EPARAM: the message names the parameter, its value, and what would be
- * right.
+ *          right.
  */
 #ifndef MXIO_PARAMS_H
 #define MXIO_PARAMS_H

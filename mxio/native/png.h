@@ -2,9 +2,11 @@
  * PNG, the only place that knows libpng: header, decode, encode.
  *
  * Owner:   a decoder keeps its memory from one picture to the next; the view of a
- * decoded window is borrowed from it until the next open. The bytes given to open must
- * live until then. Threads: one decoder per thread. Errors:  MXIO_EDATA when the rows
- * needed are damaged; libpng's longjmp never leaves the file.
+ *          decoded window is borrowed from it until the next open. The bytes given to
+ *          open must live until then.
+ * Threads: one decoder per thread.
+ * Errors:  MXIO_EDATA when the rows needed are damaged; libpng's longjmp never leaves
+ *          the file.
  */
 #ifndef MXIO_PNG_H
 #define MXIO_PNG_H

@@ -3,9 +3,11 @@
  * than its resize.
  *
  * Owner:   get gives the caller a block, to release once; it may outlive the pool's
- * close. Threads: all functions, from any thread; the pool has its own lock, never held
- * with another. In a forked child a release does nothing: the lock may be held by a
- * thread that is not there. Errors:  MXIO_ENOMEM.
+ *          close.
+ * Threads: all functions, from any thread; the pool has its own lock, never held with
+ *          another. In a forked child a release does nothing: the lock may be held by a
+ *          thread that is not there.
+ * Errors:  MXIO_ENOMEM.
  */
 #ifndef MXIO_POOL_H
 #define MXIO_POOL_H

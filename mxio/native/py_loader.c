@@ -14,7 +14,6 @@ struct py_loader {
     PyObject *decoder; /* decoder of last resort: (bytes, channels) -> pixels */
     char **paths;      /* of the data files, NULL at the end */
     int channels;
-    int64_t max_pixels;
     bool busy; /* a consumer is inside, without the GIL */
 };
 
@@ -69,62 +68,94 @@ copy_paths(PyObject *sequence, size_t *count)
     return paths;
 }
 
-/* Borrow an optional buffer: None leaves the view empty. 0, or -1 with an exception. */
+/* The optional buffers of a loader. */
+enum { INDEX, LABELS, MEAN, VIEW_COUNT };
+
+/* Borrow those that are not None; 0, or -1 with an exception. */
 static int
-borrow_optional(PyObject *object, Py_buffer *view)
+borrow_views(PyObject *const *objects, Py_buffer *views)
 {
-    view->obj = NULL;
-    view->buf = NULL;
-    view->len = 0;
-    return object == Py_None ? 0 : PyObject_GetBuffer(object, view, PyBUF_SIMPLE);
+    for (int i = 0; i < VIEW_COUNT; i++) {
+        if (objects[i] == Py_None)
+            continue;
+        if (PyObject_GetBuffer(objects[i], &views[i], PyBUF_SIMPLE) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void
+raise_failed_new(struct py_loader *self, struct py_state *state, struct mxio_error *err,
+                 const char *path)
+{
+    if (path != NULL)
+        err->file = -1;
+    else if (err->file < 0 && err->status == MXIO_EDATA)
+        path = self->paths[0];
+    py_raise(state, err, self->paths, path);
+}
+
+/* Fills self->loader; 0, or -1 with an exception. The params move into the loader. */
+static int
+make_loader(struct py_loader *self, struct py_state *state, struct mxio_params *params,
+            struct mxio_loader_inputs *inputs)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+    enum mxio_input about = MXIO_INPUT_DATA;
+    enum mxio_status status = MXIO_ENOMEM;
+    /* For messages: the params are gone when one is written. */
+    char *paths[] = {[MXIO_INPUT_DATA] = NULL,
+                     [MXIO_INPUT_INDEX] = strdup(params->path_imgidx),
+                     [MXIO_INPUT_LIST] = strdup(params->path_imglist)};
+
+    self->channels = (int)params->data_shape.channels;
+    inputs->params = params;
+    inputs->paths = (const char *const *)self->paths;
+    inputs->thread_count =
+        params->preprocess_threads > 0 ? (size_t)params->preprocess_threads : 1;
+    if (paths[MXIO_INPUT_INDEX] != NULL && paths[MXIO_INPUT_LIST] != NULL) {
+        Py_BEGIN_ALLOW_THREADS status =
+            mxio_loader_new(&self->loader, inputs, &about, &err);
+        Py_END_ALLOW_THREADS
+    } else {
+        mxio_params_free(params);
+        mxio_fail(&err, status, "no memory for a loader");
+    }
+    if (status != MXIO_OK)
+        raise_failed_new(self, state, &err, paths[about]);
+    free(paths[MXIO_INPUT_INDEX]);
+    free(paths[MXIO_INPUT_LIST]);
+    return status == MXIO_OK ? 0 : -1;
 }
 
 static int
-make_loader(struct py_loader *self, struct py_state *state, PyObject *options,
-            struct mxio_loader_inputs *inputs)
+make_from_views(struct py_loader *self, struct py_state *state, PyObject *options,
+                struct mxio_loader_inputs *inputs, const Py_buffer *views)
 {
     struct mxio_params params;
-    struct mxio_error err = MXIO_NO_ERROR;
-    enum mxio_input about;
-    enum mxio_status status;
 
     if (py_params_fill(state, &params, options) < 0)
         return -1;
-    self->channels = (int)params.data_shape.channels;
-    self->max_pixels = params.max_pixels;
-    inputs->params = &params;
-    inputs->thread_count = (size_t)params.preprocess_threads;
-    char *index_path = NULL,
-         *list_path = NULL; /* params move into the loader: copies for messages */
-    if ((index_path = strdup(params.path_imgidx)) == NULL ||
-        (list_path = strdup(params.path_imglist)) == NULL) {
-        free(index_path);
+    const size_t mean_size = mxio_params_sample_values(&params) * sizeof(float);
+    if (views[MEAN].buf != NULL && (size_t)views[MEAN].len != mean_size) {
+        PyErr_Format(PyExc_ValueError, "the mean image must have %zu bytes, got %zd",
+                     mean_size, views[MEAN].len);
         mxio_params_free(&params);
-        PyErr_NoMemory();
         return -1;
     }
-    Py_BEGIN_ALLOW_THREADS status =
-        mxio_loader_new(&self->loader, inputs, &about, &err);
-    Py_END_ALLOW_THREADS if (status != MXIO_OK)
-    {
-        const char *path = about == MXIO_INPUT_INDEX                  ? index_path
-                           : about == MXIO_INPUT_LIST                 ? list_path
-                           : err.file < 0 && err.status == MXIO_EDATA ? self->paths[0]
-                                                                      : NULL;
-        if (about != MXIO_INPUT_DATA)
-            err.file = -1;
-        py_raise(state, &err, self->paths, path);
-    }
-    free(index_path);
-    free(list_path);
-    return status == MXIO_OK ? 0 : -1;
+    inputs->index_text = views[INDEX].buf;
+    inputs->index_size = (size_t)views[INDEX].len;
+    inputs->list_text = views[LABELS].buf;
+    inputs->list_size = (size_t)views[LABELS].len;
+    inputs->mean = views[MEAN].buf;
+    return make_loader(self, state, &params, inputs);
 }
 
 static PyObject *
 loader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    PyObject *options, *files, *decoder, *index, *list, *mean;
-    Py_buffer index_view, list_view, mean_view;
+    PyObject *options, *files, *decoder, *objects[VIEW_COUNT];
+    Py_buffer views[VIEW_COUNT] = {{.obj = NULL}};
     int running;
 
     if (kwargs != NULL && PyDict_Size(kwargs) > 0) {
@@ -132,39 +163,23 @@ loader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     if (!PyArg_ParseTuple(args, "OOpOOOO:Loader", &options, &files, &running, &decoder,
-                          &index, &list, &mean))
+                          &objects[INDEX], &objects[LABELS], &objects[MEAN]))
         return NULL;
     struct py_loader *self = (struct py_loader *)PyType_GenericAlloc(type, 0);
     if (self == NULL)
         return NULL;
-    self->decoder = Py_NewRef(decoder);
     struct mxio_loader_inputs inputs = {.running = running != 0};
+    self->decoder = Py_NewRef(decoder);
     self->paths = copy_paths(files, &inputs.path_count);
-    if (self->paths == NULL || borrow_optional(index, &index_view) < 0) {
-        Py_DECREF(self);
-        return NULL;
-    }
-    int failed = borrow_optional(list, &list_view);
-    if (!failed) {
-        failed = borrow_optional(mean, &mean_view);
-        if (!failed) {
-            inputs.paths = (const char *const *)self->paths;
-            inputs.index_text = index_view.buf;
-            inputs.index_size = (size_t)index_view.len;
-            inputs.list_text = list_view.buf;
-            inputs.list_size = (size_t)list_view.len;
-            inputs.mean = mean_view.buf;
-            failed = make_loader(self, py_state_of_type(type), options, &inputs);
-            PyBuffer_Release(&mean_view);
-        }
-        PyBuffer_Release(&list_view);
-    }
-    PyBuffer_Release(&index_view);
-    if (failed) {
-        Py_DECREF(self);
-        return NULL;
-    }
-    return (PyObject *)self;
+    const bool made =
+        self->paths != NULL && borrow_views(objects, views) == 0 &&
+        make_from_views(self, py_state_of_type(type), options, &inputs, views) == 0;
+    for (int i = 0; i < VIEW_COUNT; i++)
+        PyBuffer_Release(&views[i]); /* nothing for one that was not borrowed */
+    if (made)
+        return (PyObject *)self;
+    Py_DECREF(self);
+    return NULL;
 }
 
 static int

@@ -8,7 +8,8 @@
  *
  * Owner:   open gives the caller a reader, to free after its last read.
  * Threads: mxio_reader_read may run anywhere at once; everything else needs the
- * caller's lock. Errors:  MXIO_EDATA and MXIO_EIO with the file and the byte in it.
+ *          caller's lock.
+ * Errors:  MXIO_EDATA and MXIO_EIO with the file and the byte in it.
  */
 #ifndef MXIO_READER_H
 #define MXIO_READER_H

@@ -2,7 +2,7 @@
  * The RecordIO format: bytes in memory to records and back, and the text index.
  *
  *   u32 magic, u32 kind << 29 | length, payload, 0..3 zero bytes (parts start at
- * multiples of 4)
+ *   multiples of 4)
  *
  * A payload that holds the magic at a multiple of 4 is cut there: the magic is left
  * out, and put back by the reader. Source: dmlc-core recordio; docs/format.md has it

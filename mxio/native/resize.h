@@ -7,8 +7,9 @@
  * whole output.
  *
  * Owner:   a resizer keeps its memory from one picture to the next; a row is borrowed
- * until the next call. The view must live until the last row. Threads: one resizer per
- * thread. Errors:  MXIO_ENOMEM.
+ *          until the next call. The view must live until the last row.
+ * Threads: one resizer per thread.
+ * Errors:  MXIO_ENOMEM.
  */
 #ifndef MXIO_RESIZE_H
 #define MXIO_RESIZE_H

@@ -2,9 +2,11 @@
  * One record in, one finished sample out: one worker's private state.
  *
  * Owner:   a sampler borrows the params, reader, labels and emitter; they must outlive
- * it. Threads: one sampler per thread. Errors:  MXIO_EDATA, MXIO_EIO with file, record,
- * id and offset as far as known; MXIO_EFOREIGN when the picture's format is not known
- * to the core: the caller decodes it and calls finish.
+ *          it.
+ * Threads: one sampler per thread.
+ * Errors:  MXIO_EDATA, MXIO_EIO with file, record, id and offset as far as known;
+ *          MXIO_EFOREIGN when the picture's format is not known to the core: the caller
+ *          decodes it and calls finish.
  */
 #ifndef MXIO_SAMPLE_H
 #define MXIO_SAMPLE_H

@@ -5,18 +5,17 @@
  * takes a ticket (slot, row, record), makes the sample, and returns the ticket; the
  * consumer takes batch after batch. What a batch holds depends on the order alone,
  * never on timing:
- *   - a failure lies in its slot until the batch is taken, that of the lowest row if
- * there are several;
+ *   - a failure, that of the lowest row, lies in its slot until the batch is taken;
  *   - on_error="skip": a bad record is written down, and once no ticket is out, its
- * batch and those behind it are dealt again without it;
- *   - on_error="replace": the worker asks for the next candidate and makes that
- * instead.
+ *     batch and those behind it are dealt again without it;
+ *   - on_error="replace": the worker makes the next candidate instead.
  *
  * Owner:   the tickets own slots and rows; blocks in slots belong to whoever put them
- * there. Params and reader are borrowed. Threads: take, give_back, next_candidate for
- * workers; the rest for one consumer; stop, errors for anyone. One mutex, held for a
- * few microseconds; it also guards the reader's table. Errors:  what the order or the
- * reader says, inside the batch.
+ *          there. Params and reader are borrowed.
+ * Threads: take, give_back, next_candidate for workers; the rest for one consumer;
+ *          stop, errors for anyone. One mutex, held for a few microseconds; it also
+ *          guards the reader's table.
+ * Errors:  what the order or the reader says, inside the batch.
  */
 #ifndef MXIO_TICKETS_H
 #define MXIO_TICKETS_H
