@@ -112,7 +112,9 @@ next_payload(uint8_t *file, size_t file_size, size_t *at, size_t record,
     uint32_t flag;
 
     do {
-        if (file_size - *at < HEAD_SIZE || load_u32(file + *at) != record_magic)
+        if (file_size - *at < HEAD_SIZE)
+            stop("the file ends inside the record", record, *at);
+        if (load_u32(file + *at) != record_magic)
             stop("there is no record head here", record, *at);
         const uint32_t word = load_u32(file + *at + 4);
         const size_t length = word & 0x1FFFFFFF;

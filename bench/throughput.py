@@ -9,7 +9,6 @@ columns mean. Linux only: CPU time and memory of worker processes come from /pro
 """
 
 import argparse
-import importlib.metadata
 import importlib.util
 import io
 import json
@@ -92,12 +91,32 @@ def payload_of(record: bytes) -> bytes:
 
 def mxio_epoch(task: argparse.Namespace) -> tuple[str, Callable[[], int]]:
     """mxio's NumPy face."""
-    import mxio._core
+    import mxio
+    from mxio._options import NumpyOptions
     from mxio.adapters.numpy import ImageRecordLoader
 
-    options: dict[str, Any] = {"resize": 256}
-    if task.workload == "train":
-        options = {
+    offset, size = record_spans(task.rec)[0]
+    with task.rec.open("rb") as file:
+        file.seek(offset)
+        labels, *_ = LABEL_HEAD.unpack_from(payload_of(file.read(size)))
+    options: NumpyOptions = {
+        "path_imgrec": task.rec,
+        "label_width": max(1, labels),
+        "data_shape": (3, SIDE, SIDE),
+        "batch_size": task.batch,
+        "last_batch": "partial",
+        "preprocess_threads": task.threads,
+        "mean_r": MEAN[0],
+        "mean_g": MEAN[1],
+        "mean_b": MEAN[2],
+        "std_r": STD[0],
+        "std_g": STD[1],
+        "std_b": STD[2],
+    }
+    if task.workload == "eval":
+        options["resize"] = 256
+    else:
+        options |= {
             "shuffle": True,
             "seed": 1,
             "random_resized_crop": True,
@@ -107,19 +126,10 @@ def mxio_epoch(task: argparse.Namespace) -> tuple[str, Callable[[], int]]:
             "max_aspect_ratio": 4 / 3,
             "rand_mirror": True,
         }
-    loader = ImageRecordLoader(
-        path_imgrec=str(task.rec),
-        data_shape=(3, SIDE, SIDE),
-        batch_size=task.batch,
-        last_batch="partial",
-        preprocess_threads=task.threads,
-        **dict(zip(("mean_r", "mean_g", "mean_b"), MEAN, strict=True)),
-        **dict(zip(("std_r", "std_g", "std_b"), STD, strict=True)),
-        **options,
-    )
-    about = ", ".join(f"{k} {v}" for k, v in mxio._core.features().items())
+    loader = ImageRecordLoader(**options)
+    about = ", ".join(f"{k} {v}" for k, v in mxio.features().items())
     return (
-        f"mxio {importlib.metadata.version('mxio')} ({about})",
+        f"mxio {mxio.__version__} ({about})",
         lambda: sum(len(batch.data) - batch.pad for batch in loader),
     )
 

@@ -8,7 +8,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from mxio.errors import system_error
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class PendingFile:
     """A file written under a temporary name beside `path`, until `publish` renames it.
 
-    Nothing is buffered here, so a forked child holds no bytes it could write by
+    `write` buffers nothing, so a forked child holds no bytes it could write by
     accident, and only the process that opened the file publishes or removes it.
     Dropped unpublished, it removes its temporary file: what `path` held before stays.
     Every OSError names `path`.
@@ -49,6 +49,17 @@ class PendingFile:
         except BaseException:
             self.discard()
             raise
+
+    def text(self) -> TextIO:
+        """A buffered text file that writes here; close it before publishing."""
+        return open(
+            self._descriptor,
+            "w",
+            encoding="utf-8",
+            errors="surrogateescape",
+            newline="\n",
+            closefd=False,
+        )
 
     def discard(self) -> None:
         """Close and remove the temporary file; idempotent, harmless once published."""
@@ -96,6 +107,22 @@ def publish(file: PendingFile, companion: PendingFile | None = None) -> None:
     finally:
         for each in files:
             each.discard()
+
+
+@contextlib.contextmanager
+def atomic_text(path: str) -> Iterator[TextIO]:
+    """A UTF-8 text file to write, named at the end of the block unless that raises.
+
+    Bytes of file names that are no text come back as they were. An OSError inside the
+    block is taken for one of this file.
+    """
+    file = PendingFile(path)
+    try:
+        with naming(path), file.text() as text:
+            yield text
+        publish(file)
+    finally:
+        file.discard()
 
 
 @contextlib.contextmanager

@@ -1,11 +1,11 @@
 """The command `mxio`."""
 
 import argparse
-import importlib.metadata
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mxio import __version__
 from mxio._cores import cores
 from mxio.errors import MxioError
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def in_words(error: Exception) -> str:
     """What an error says, without the number that the system has for it."""
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error)
 
@@ -49,8 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="mxio",
         description="MXNet's data loading, on its own: RecordIO in, batches out.",
     )
-    version = importlib.metadata.version("mxio")
-    parser.add_argument("--version", action="version", version=f"mxio {version}")
+    parser.add_argument("--version", action="version", version=f"mxio {__version__}")
     commands = parser.add_subparsers(dest="command", title="commands", metavar="")
     quickstart = commands.add_parser(
         "quickstart",

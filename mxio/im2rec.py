@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mxio import _core
-from mxio._atomic import PendingFile, naming, publish
+from mxio._atomic import PendingFile, atomic_text, naming, publish
 from mxio.errors import DataError, MxioError, system_error
 from mxio.image import decode_bgr, encode_bgr, imresize
 
@@ -133,7 +133,8 @@ def make_list(
         name = os.fspath(prefix) + (f"_{place}" if chunks > 1 else "")
         for suffix, part in _split(chunk, chunk_size, train_ratio, test_ratio):
             paths.append(f"{name}{suffix}.lst")
-            _write_lines(paths[-1], part)
+            with atomic_text(paths[-1]) as file:
+                file.writelines(part)
     return ListReport(paths, len(lines), labels)
 
 
@@ -313,12 +314,6 @@ def _split(
     yield "_train", chunk[test_end:train_end]
 
 
-def _write_lines(path: str, lines: list[str]) -> None:
-    file = PendingFile(path)
-    file.write("".join(lines).encode(errors="surrogateescape"))
-    publish(file)
-
-
 @dataclass(frozen=True)
 class _Line:
     number: int
@@ -453,7 +448,9 @@ class _Packer:
             record = _core.encode_record(self._head(entry) + data)
         except OSError as error:
             raise _BadLine(f"{path}: {error.strerror}") from None
-        except (DataError, ValueError) as error:
+        except MemoryError:
+            raise _BadLine(f"{path}: no memory for an image of its size") from None
+        except (MxioError, ValueError) as error:
             raise _BadLine(f"{path}: {error}") from None
         return _Packed(entry.id, record, entry.rounded)
 

@@ -89,7 +89,10 @@ def imresize(src: npt.NDArray[Any], w: int, h: int, interp: int = 1) -> NDArray:
         return _as_array(block, h, w, channels).view(NDArray)
     import cv2
 
-    resized = cv2.resize(src.view(np.ndarray), (w, h), interpolation=interp)
+    try:
+        resized = cv2.resize(src.view(np.ndarray), (w, h), interpolation=interp)
+    except cv2.error as error:
+        raise ValueError(f"OpenCV cannot resize the image: {error}") from None
     return resized.reshape(h, w, channels).view(NDArray)
 
 

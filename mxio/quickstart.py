@@ -18,6 +18,7 @@ import numpy as np
 
 from mxio import im2rec, image
 from mxio._atomic import PendingFile, publish
+from mxio._options import Options
 from mxio._sheet import Row, contact_sheet
 from mxio.adapters.numpy import ImageRecordLoader
 from mxio.errors import MxioError
@@ -25,7 +26,7 @@ from mxio.io import ImageRecordIter
 
 SIDE = 224
 BATCH = 64
-AUGMENTATION: dict[str, Any] = {
+AUGMENTATION: Options = {
     "random_resized_crop": True,
     "min_random_area": 0.08,
     "max_random_area": 1.0,
@@ -33,7 +34,7 @@ AUGMENTATION: dict[str, Any] = {
     "max_aspect_ratio": 4 / 3,
     "rand_mirror": True,
 }
-NORMALISATION: dict[str, Any] = {
+NORMALISATION: Options = {
     "mean_r": 123.68,
     "mean_g": 116.28,
     "mean_b": 103.53,
@@ -45,9 +46,9 @@ NORMALISATION: dict[str, Any] = {
 PICTURES_MAX = 1000
 BYTES_MAX = 200 * 1024 * 1024
 # Long enough for the threads to get under way, short enough to fit into a turn.
-EPOCH_SECONDS = 0.35
-TURN_SECONDS = 0.7
-ROUNDS = 3
+EPOCH_SECONDS = 0.2
+TURN_SECONDS = 0.3
+ROUNDS = 7
 SHEET_ROWS = 8
 SHEET_EPOCHS = 6
 
@@ -222,7 +223,7 @@ def compare(pictures: Sequence[Picture], rec: Path, threads: int) -> None:
     decoder = Contender(
         "plain full decode", lambda: decode_all(encoded * repeat, threads), []
     )
-    options = {
+    options: Options = {
         **AUGMENTATION,
         **NORMALISATION,
         "path_imgrec": ";".join([str(rec)] * repeat),
@@ -233,12 +234,13 @@ def compare(pictures: Sequence[Picture], rec: Path, threads: int) -> None:
     }
     contenders = [decoder, *faces(options)]
     print(
-        f"Loading: a random crop of 8 to 100 % of the area, resized to {SIDE} x {SIDE},\n"
-        f"mirrored at random, normalised; float32 batches of {BATCH}, shuffled.\n"
-        "Plain full decode, to compare with: libjpeg-turbo turns the same records, all\n"
-        "in memory, into RGB pixels, each as a whole, and nothing more is done to them.\n"
-        f"Both with {threads} threads, in turns: median of {ROUNDS} turns of at least "
-        f"{TURN_SECONDS} s each,\nthe pictures taken {repeat} times in an epoch.\n"
+        "Loading: records are read and decoded, a random crop of 8 to 100 % of\n"
+        f"the area is resized to {SIDE} x {SIDE}, mirrored at random, normalised;\n"
+        f"shuffled float32 batches of {BATCH}. Plain full decode: the same pictures,\n"
+        "in memory already, become RGB pixels by mxio.image.imdecode, which is\n"
+        "libjpeg-turbo, and that is all.\n"
+        f"{threads} threads each, in turns: median of {ROUNDS} turns of at least "
+        f"{TURN_SECONDS} s;\nan epoch is {len(pictures) * repeat} pictures.\n"
     )
     for contender in contenders:
         contender.epoch()
@@ -271,13 +273,13 @@ def decode_all(encoded: Sequence[bytes], threads: int) -> int:
     return len(encoded)
 
 
-def faces(options: dict[str, Any]) -> Iterator[Contender]:
+def faces(options: Options) -> Iterator[Contender]:
     """Every face of mxio that can be used here, each over the same records."""
     iterator = ImageRecordIter(**options, round_batch=False)
 
     def io_epoch() -> int:
         iterator.reset()
-        return sum(len(batch.data[0]) - batch.pad for batch in iterator)
+        return sum(len(batch.data[0]) - (batch.pad or 0) for batch in iterator)
 
     yield Contender("mxio.io.ImageRecordIter", io_epoch, [])
     loader = ImageRecordLoader(**options, last_batch="partial")
@@ -320,15 +322,16 @@ def sheet(
     rec = pack_chosen(shown, root, scratch / "sheet.lst")
     samples: dict[int, list[np.ndarray[Any, np.dtype[np.uint8]]]]
     samples = {picture.id: [] for picture in shown}
-    with ImageRecordLoader(
-        path_imgrec=rec,
-        data_shape=(3, SIDE, SIDE),
-        batch_size=len(shown),
-        dtype="uint8",
-        layout="NHWC",
-        preprocess_threads=threads,
+    options: Options = {
         **AUGMENTATION,
-    ) as loader:
+        "path_imgrec": rec,
+        "data_shape": (3, SIDE, SIDE),
+        "batch_size": len(shown),
+        "dtype": "uint8",
+        "layout": "NHWC",
+        "preprocess_threads": threads,
+    }
+    with ImageRecordLoader(**options) as loader:
         for _ in range(SHEET_EPOCHS):
             for batch in loader:
                 for key, pixels in zip(batch.index, batch.data, strict=True):
@@ -337,12 +340,14 @@ def sheet(
         Row(picture.kind, image.imdecode(picture.encoded), samples[picture.id])
         for picture in shown
     ]
-    some = "" if len(shown) == len(firsts) else f" {len(shown)} of the {len(firsts)}"
+    each = "each class"
+    if len(shown) < len(firsts):
+        each = f"{len(shown)} of the {len(firsts)} classes"
     drawn = contact_sheet(
         "mxio quickstart",
-        f"A picture of each{some} class{'es' * bool(some)}, and what training sees of "
-        f"it in its first {SHEET_EPOCHS} epochs: random_resized_crop to {SIDE} x "
-        f"{SIDE}, 8 to 100 % of the area, ratio 3/4 to 4/3, rand_mirror.",
+        f"A picture of {each}, and what training sees of it in its first "
+        f"{SHEET_EPOCHS} epochs: random_resized_crop to {SIDE} x {SIDE}, 8 to 100 % of "
+        "the area, ratio 3/4 to 4/3, rand_mirror.",
         ["original", *(f"epoch {number}" for number in range(SHEET_EPOCHS))],
         rows,
         credit,

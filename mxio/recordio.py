@@ -7,13 +7,15 @@ object) gives it, and its index, the names asked for. A writer that fails, or le
 
 from __future__ import annotations
 
+import atexit
 import numbers
 import os
 import struct
+import weakref
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +50,16 @@ _IR_SIZE = struct.calcsize(_IR_FORMAT)
 _PART_HEAD = 8  # bytes before the data of every part of a record
 
 
+_writers: weakref.WeakSet[MXRecordIO] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_writers() -> None:
+    """Close what the end of the program finds open, as the end of the object would."""
+    for writer in list(_writers):
+        writer.close()
+
+
 class MXRecordIO:
     """A RecordIO file, read or written from its start.
 
@@ -77,9 +89,11 @@ class MXRecordIO:
         self.writable = self.flag == "w"
         self._position = 0
         self.pid = os.getpid()
-        self.handle = (
-            PendingFile(self.uri) if self.writable else _core.RecordFile(self.uri)
-        )
+        if self.writable:
+            self.handle = PendingFile(self.uri)
+            _writers.add(self)
+        else:
+            self.handle = _core.RecordFile(self.uri)
         self.is_open = True
 
     def close(self) -> None:
@@ -256,9 +270,10 @@ class MXIndexedRecordIO(MXRecordIO):
         try:
             found = reader.read(offset)
         except DataError as error:
-            self._fail(idx, offset, str(error), error)
+            raise self._no_record(idx, offset, str(error)) from None
         if found is None:
-            self._fail(idx, offset, "the file ends there", None)
+            problem = f"{self.uri}: byte {offset}: the file ends there"
+            raise self._no_record(idx, offset, problem)
         payload, self._position = found
         return payload
 
@@ -288,15 +303,10 @@ class MXIndexedRecordIO(MXRecordIO):
             state.update(idx={}, keys=[])
         return state
 
-    def _fail(
-        self, key: Any, offset: int, problem: str, cause: Exception | None
-    ) -> NoReturn:
-        raise DataError(
-            f"{self.uri}: no record of key {key!r} at byte {offset}: {problem}",
-            self.uri,
-            id=key if isinstance(key, int) else None,
-            offset=offset,
-        ) from cause
+    def _no_record(self, key: Any, offset: int, problem: str) -> DataError:
+        number = key if isinstance(key, int) else None
+        message = f"no record of key {key!r}: {problem}"
+        return DataError(message, self.uri, id=number, offset=offset)
 
     def _pending(self) -> list[PendingFile]:
         both = super()._pending()

@@ -1,11 +1,14 @@
 """Every program in examples/ runs as it is and prints what it promises."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import mxio
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -47,6 +50,7 @@ def test_an_example_runs_and_prints_what_it_shows(name: str, tmp_path: Path) -> 
     done = subprocess.run(
         [sys.executable, "-W", "error", str(EXAMPLES / name)],
         cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(mxio.__file__).parents[1])},
         capture_output=True,
         text=True,
         timeout=120,

@@ -285,7 +285,7 @@ def test_parts_are_disjoint_and_complete(tmp_path: Path, nsplit: int) -> None:
 
 
 def start_part(start: int, step: int) -> int:
-    """The part of a line: a line that begins where a part begins is of the one before."""
+    """The part of a line: one that begins where a part begins is of the one before."""
     return max(start - 1, 0) // step
 
 
@@ -861,8 +861,12 @@ def test_a_signal_leaves_nothing_half_written(
     write_image(tmp_path / "a.jpg")
     lst = write_list(tmp_path, *(f"{place}\t0\ta.jpg" for place in range(200)))
 
+    sent: list[int] = []
+
     def interrupt(data: bytes, flag: int) -> Any:
-        os.kill(os.getpid(), number)
+        if not sent:
+            sent.append(number)
+            os.kill(os.getpid(), number)
         return photo()
 
     monkeypatch.setattr(im2rec, "decode_bgr", interrupt)
@@ -1009,7 +1013,7 @@ def test_a_bad_argument_of_a_function_is_a_value_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", [["tools/im2rec.py"], ["-m", "mxio.im2rec"]])
 def test_the_tool_runs_as_a_program(tmp_path: Path, how: list[str]) -> None:
     write_image(tmp_path / "a.jpg")
-    words = [tmp_path / "x", tmp_path, "--list"]
+    words = [str(tmp_path / "x"), str(tmp_path), "--list"]
 
     done = subprocess.run(
         [sys.executable, *how, *words], cwd=ROOT, capture_output=True, text=True
@@ -1017,3 +1021,20 @@ def test_the_tool_runs_as_a_program(tmp_path: Path, how: list[str]) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "x.lst").read_text() == "0\t0.000000\ta.jpg\n"
+
+
+def test_a_list_that_cannot_be_stored_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"")
+    (tmp_path / "x.lst").write_bytes(b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left.*x\.lst"):
+        make_list(tmp_path / "x", tmp_path)
+
+    assert (tmp_path / "x.lst").read_bytes() == b"old"
+    assert sorted(os.listdir(tmp_path)) == ["a.jpg", "x.lst"]

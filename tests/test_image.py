@@ -305,3 +305,8 @@ def test_opencv_is_not_imported_before_it_is_needed() -> None:
     )
 
     assert done.stdout == "[]\n"
+
+
+def test_a_type_that_opencv_cannot_resize_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="OpenCV cannot resize"):
+        imresize(photo().astype(np.int64), 9, 9)

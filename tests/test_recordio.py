@@ -73,6 +73,18 @@ def write_indexed(folder: Path, records: dict[Any, bytes]) -> tuple[Path, Path]:
     return index, path
 
 
+def run_program(program: str, argument: Path, *options: str) -> str:
+    """What a Python program that knows this one's modules prints."""
+    done = subprocess.run(
+        [sys.executable, *options, "-c", program, str(argument)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    return done.stdout
+
+
 payloads = st.lists(
     st.sampled_from(
         [MAGIC, b"\x00", b"ab", b"abcd", MAGIC[:2], MAGIC[2:], b"12345678"]
@@ -265,15 +277,9 @@ def test_the_checks_stay_when_python_optimises(tmp_path: Path) -> None:
         "except AssertionError: print('refused')"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-O", "-c", program, tmp_path / "a.rec"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    printed = run_program(program, tmp_path / "a.rec", "-O")
 
-    assert done.stdout == "refused\n"
+    assert printed == "refused\n"
 
 
 def test_a_closed_file_says_so(tmp_path: Path) -> None:
@@ -371,7 +377,7 @@ def test_a_bad_record_is_named_with_file_key_and_offset(tmp_path: Path) -> None:
 
     for key, offset in ((20, 12), (30, 24)):
         with pytest.raises(
-            DataError, match=rf"a\.rec: .*key {key} at byte {offset}"
+            DataError, match=rf"key {key}: .*a\.rec: byte {offset}: "
         ) as caught:
             reader.read_idx(key)
         assert (caught.value.path, caught.value.offset, caught.value.id) == (
@@ -429,6 +435,19 @@ def test_a_dropped_writer_closes_itself(tmp_path: Path) -> None:
     del writer
     gc.collect()
 
+    assert read_all(tmp_path / "a.rec") == [b"x"]
+
+
+def test_the_end_of_a_program_closes_its_writers(tmp_path: Path) -> None:
+    program = (
+        "import sys; from mxio.recordio import MXRecordIO\n"
+        "sys.kept = MXRecordIO(sys.argv[1], 'w')\n"
+        "sys.kept.write(b'x')"
+    )
+
+    run_program(program, tmp_path / "a.rec")
+
+    assert os.listdir(tmp_path) == ["a.rec"]
     assert read_all(tmp_path / "a.rec") == [b"x"]
 
 

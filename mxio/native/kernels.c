@@ -11,14 +11,13 @@
 
 static void
 stretch_row(int16_t *out, const uint8_t *row, const int32_t *first,
-            const int16_t (*weights)[2], size_t width, int channels)
+            const struct mxio_weights *weights, size_t width, int channels)
 {
     for (size_t x = 0; x < width; x++) {
-        const uint8_t *in = row + (size_t)first[x] * (size_t)channels;
+        const uint8_t *in = row + first[x];
+        const int16_t *weight = weights[x].pair[0];
         for (int c = 0; c < channels; c++)
-            *out++ =
-                (int16_t)((in[c] * weights[x][0] + in[c + channels] * weights[x][1]) >>
-                          4);
+            *out++ = (int16_t)((in[c] * weight[0] + in[c + channels] * weight[1]) >> 4);
     }
 }
 

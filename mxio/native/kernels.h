@@ -24,16 +24,21 @@ struct mxio_affine {
     size_t step;
 };
 
+/* The weights of two neighbours, once for each channel: the width of a vector. */
+struct mxio_weights {
+    int16_t pair[4][2];
+};
+
 struct mxio_kernels {
     const char *name;
 
     /*
-     * Horizontal pass of a resize: out[x][c] = (row[first[x]][c] * weights[x][0] +
-     * row[first[x] + 1][c] * weights[x][1]) >> 4, for width pixels of `channels` (1, 3,
-     * 4).
+     * Horizontal pass of a resize, for width pixels of `channels` (1, 3, 4): out[x][c] =
+     * (pixel[c] * weights[x].pair[c][0] + pixel[c + channels] * weights[x].pair[c][1])
+     * >> 4, where pixel = row + first[x], a byte offset.
      */
     void (*stretch_row)(int16_t *out, const uint8_t *row, const int32_t *first,
-                        const int16_t (*weights)[2], size_t width, int channels);
+                        const struct mxio_weights *weights, size_t width, int channels);
 
     /* Vertical pass: ((top * weight[0] >> 16) + (bottom * weight[1] >> 16) + 2) >> 2,
      * count values. */

@@ -5,59 +5,65 @@
 #if defined __x86_64__
 
 #include <immintrin.h>
-#include <string.h>
 
 #define AVX2 __attribute__((target("avx2,f16c")))
 
-/* Two neighbouring pixels of 3 or 4 channels to pairs of 16 bits: r0 r1 g0 g1 b0 b1 (a0
- * a1). */
-#define PAIRS_3 _mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1)
-#define PAIRS_4 _mm_setr_epi8(0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1)
+/* Two neighbouring pixels of 3 or 4 channels to pairs of 16 bits: r0 r1 g0 g1 b0 b1 a0 a1. */
+static const int8_t pairs_3[16] = {0, -1, 3, -1, 1,  -1, 4,  -1,
+                                   2, -1, 5, -1, -1, -1, -1, -1};
+static const int8_t pairs_4[16] = {0, -1, 4, -1, 1, -1, 5, -1,
+                                   2, -1, 6, -1, 3, -1, 7, -1};
 
-AVX2 static inline __m128i
-pair_of_pixels(const uint8_t *in, __m128i pairs)
+AVX2 static inline __m256i
+load_both(const uint8_t *low, const uint8_t *high)
 {
-    return _mm_shuffle_epi8(_mm_loadl_epi64((const __m128i *)in), pairs);
+    const __m128i first = _mm_loadl_epi64((const __m128i *)low);
+
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(first),
+                                   _mm_loadl_epi64((const __m128i *)high), 1);
 }
 
-/* Two output pixels at once, one in each half. An output of 3 channels is stored over
- * by the next. */
-AVX2 static void
-stretch_row_wide(int16_t *out, const uint8_t *row, const int32_t *first,
-                 const int16_t (*weights)[2], size_t width, size_t channels)
+/* Two output pixels, as four 16-bit values in each half. */
+AVX2 static inline __m256i
+stretch_two(const uint8_t *row, const int32_t *first,
+            const struct mxio_weights *weights, size_t channels, __m256i pairs)
 {
-    const __m128i pairs = channels == 3 ? PAIRS_3 : PAIRS_4;
-    size_t x = 0;
+    const __m256i pixels =
+        load_both(row + (size_t)first[0] * channels, row + (size_t)first[1] * channels);
+    const __m256i by = _mm256_loadu_si256((const __m256i *)weights);
 
-    for (; x + 2 <= width; x += 2) {
-        int32_t weight[2];
-        memcpy(weight, weights[x], sizeof weight);
-        const __m256i pixels =
-            _mm256_set_m128i(pair_of_pixels(row + (size_t)first[x + 1] * channels,
-                                            pairs),
-                             pair_of_pixels(row + (size_t)first[x] * channels, pairs));
-        const __m256i by =
-            _mm256_set_m128i(_mm_set1_epi32(weight[1]), _mm_set1_epi32(weight[0]));
-        const __m256i sums = _mm256_srai_epi32(_mm256_madd_epi16(pixels, by), 4);
-        const __m256i packed = _mm256_packs_epi32(sums, sums);
-        _mm_storel_epi64((__m128i *)(out + x * channels),
-                         _mm256_castsi256_si128(packed));
-        _mm_storel_epi64((__m128i *)(out + (x + 1) * channels),
-                         _mm256_extracti128_si256(packed, 1));
-    }
-    if (x < width)
-        mxio_kernels_scalar.stretch_row(out + x * channels, row, first + x, weights + x,
-                                        width - x, (int)channels);
+    return _mm256_srai_epi32(_mm256_madd_epi16(_mm256_shuffle_epi8(pixels, pairs), by),
+                             4);
 }
 
+/* Four pixels at once. Of an output of 3 channels, each store covers the end of the last. */
 AVX2 static void
 stretch_row(int16_t *out, const uint8_t *row, const int32_t *first,
-            const int16_t (*weights)[2], size_t width, int channels)
+            const struct mxio_weights *weights, size_t width, int channels)
 {
-    if (channels == 1)
-        mxio_kernels_scalar.stretch_row(out, row, first, weights, width, channels);
-    else
-        stretch_row_wide(out, row, first, weights, width, (size_t)channels);
+    const size_t step = (size_t)channels;
+    size_t x = 0;
+
+    if (channels != 1) {
+        const int8_t *order = channels == 3 ? pairs_3 : pairs_4;
+        const __m256i pairs =
+            _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)order));
+        for (; x + 4 <= width; x += 4) {
+            const __m256i even = stretch_two(row, first + x, weights + x, pairs);
+            const __m256i odd = stretch_two(row, first + x + 2, weights + x + 2, pairs);
+            /* low half: pixels 0 and 2, high half: 1 and 3 */
+            const __m256i packed = _mm256_packs_epi32(even, odd);
+            const __m128i low = _mm256_castsi256_si128(packed);
+            const __m128i high = _mm256_extracti128_si256(packed, 1);
+            int16_t *to = out + x * step;
+            _mm_storel_epi64((__m128i *)to, low);
+            _mm_storel_epi64((__m128i *)(to + step), high);
+            _mm_storeh_pd((double *)(void *)(to + 2 * step), _mm_castsi128_pd(low));
+            _mm_storeh_pd((double *)(void *)(to + 3 * step), _mm_castsi128_pd(high));
+        }
+    }
+    mxio_kernels_scalar.stretch_row(out + x * step, row, first + x, weights + x,
+                                    width - x, channels);
 }
 
 AVX2 static void

@@ -77,8 +77,10 @@ axis_fill(struct mxio_axis *axis, int from, int to, int start, int count, bool f
         const struct tap tap = tap_of(start + i, from, to);
         const int place = flip ? count - 1 - i : i;
         axis->first[place] = tap.first;
-        axis->weights[place][0] = (int16_t)(ONE - tap.upper);
-        axis->weights[place][1] = tap.upper;
+        for (int c = 0; c < 4; c++) {
+            axis->weights[place].pair[c][0] = (int16_t)(ONE - tap.upper);
+            axis->weights[place].pair[c][1] = tap.upper;
+        }
     }
     return MXIO_OK;
 }
@@ -119,7 +121,7 @@ mxio_resizer_start(struct mxio_resizer *resizer, const struct mxio_view *from,
     if (status != MXIO_OK)
         return status;
     for (int i = 0; i < window.width; i++)
-        resizer->x.first[i] -= from->held.x;
+        resizer->x.first[i] = (resizer->x.first[i] - from->held.x) * from->channels;
     return MXIO_OK;
 }
 
@@ -134,8 +136,7 @@ stretched_row(struct mxio_resizer *resizer, int y)
 
     if (resizer->held_row[slot] != y) {
         const uint8_t *row = from->bytes + (size_t)(y - from->held.y) * from->stride;
-        resizer->kernels->stretch_row(out, row, resizer->x.first,
-                                      (const int16_t(*)[2])resizer->x.weights,
+        resizer->kernels->stretch_row(out, row, resizer->x.first, resizer->x.weights,
                                       (size_t)resizer->window.width, from->channels);
         resizer->held_row[slot] = y;
     }
@@ -146,7 +147,7 @@ const uint8_t *
 mxio_resizer_row(struct mxio_resizer *resizer, int y)
 {
     const int upper = resizer->y.first[y];
-    const int16_t *weights = resizer->y.weights[y];
+    const int16_t *weights = resizer->y.weights[y].pair[0];
     const int16_t *top = stretched_row(resizer, upper);
     /* A row of weight 0 need not be there. */
     const int16_t *bottom = weights[1] != 0 ? stretched_row(resizer, upper + 1) : top;

@@ -26,8 +26,9 @@ struct mxio_rect
 mxio_resize_source(struct mxio_size from, struct mxio_size to, struct mxio_rect window);
 
 struct mxio_axis {
-    int32_t *first;        /* left or upper of the two source pixels */
-    int16_t (*weights)[2]; /* of the two, in 1 / 2048 */
+    int32_t
+        *first; /* the two source pixels: byte offset of the left, row of the upper */
+    struct mxio_weights *weights; /* of the two, in 1 / 2048 */
     size_t room;
 };
 
