@@ -26,10 +26,9 @@ load_both(const uint8_t *low, const uint8_t *high)
 /* Two output pixels, as four 16-bit values in each half. */
 AVX2 static inline __m256i
 stretch_two(const uint8_t *row, const int32_t *first,
-            const struct mxio_weights *weights, size_t channels, __m256i pairs)
+            const struct mxio_weights *weights, __m256i pairs)
 {
-    const __m256i pixels =
-        load_both(row + (size_t)first[0] * channels, row + (size_t)first[1] * channels);
+    const __m256i pixels = load_both(row + first[0], row + first[1]);
     const __m256i by = _mm256_loadu_si256((const __m256i *)weights);
 
     return _mm256_srai_epi32(_mm256_madd_epi16(_mm256_shuffle_epi8(pixels, pairs), by),

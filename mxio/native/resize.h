@@ -25,10 +25,11 @@ struct mxio_size {
 struct mxio_rect
 mxio_resize_source(struct mxio_size from, struct mxio_size to, struct mxio_rect window);
 
+/* For each output pixel: where its two source pixels are, and what each counts. */
 struct mxio_axis {
     int32_t
-        *first; /* the two source pixels: byte offset of the left, row of the upper */
-    struct mxio_weights *weights; /* of the two, in 1 / 2048 */
+        *first; /* columns: byte offset of the left pixel; rows: number of the upper */
+    struct mxio_weights *weights;
     size_t room;
 };
 
