@@ -4,7 +4,7 @@ import errno
 import os
 import re
 
-from mxio.errors import system_error
+from mxio.errors import ParameterError, system_error
 
 __all__ = ["resolve"]
 
@@ -21,7 +21,7 @@ def resolve(paths: str) -> list[str]:
         if path:
             found += _resolve_one(path)
     if not found:
-        raise system_error(errno.ENOENT, "no file of this name or pattern", paths)
+        raise ParameterError(f"path_imgrec must name a RecordIO file, got {paths!r}")
     return found
 
 

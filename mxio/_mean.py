@@ -15,7 +15,7 @@ from mxio.errors import DataError, ParameterError, system_error
 if TYPE_CHECKING:
     from mxio.loader import ImageLoader
 
-__all__ = ["mean_image"]
+__all__ = ["is_absent", "mean_image"]
 
 # What decides which pixels are averaged; crops are centred, nothing is mirrored or normalised.
 _KEPT = (
@@ -23,6 +23,12 @@ _KEPT = (
     " preprocess_threads on_error max_errors max_pixels"
 ).split()
 _BATCH = 32
+
+
+def is_absent(options: dict[str, Any]) -> bool:
+    """Whether `mean_image` would make the file."""
+    path = options.get("mean_img")
+    return bool(path) and not os.path.exists(path)
 
 
 def mean_image(
@@ -36,9 +42,9 @@ def mean_image(
     path = options.get("mean_img")
     if not path:
         return None
-    if not os.path.exists(path):
+    if is_absent(options):
         with _locked(path):
-            if not os.path.exists(path):
+            if is_absent(options):
                 mean = _compute(options, loader)
                 ndarray.save(path, {"mean_img": mean})
     return _load(path, options["data_shape"])
@@ -48,7 +54,9 @@ def _load(path: str, shape: tuple[int, int, int]) -> NDArray[np.float32]:
     loaded = ndarray.load(path)
     arrays = list(loaded.values()) if isinstance(loaded, dict) else loaded
     if len(arrays) != 1:
-        raise DataError(f"{path}: a mean image file holds 1 array, not {len(arrays)}", path)
+        raise DataError(
+            f"{path}: a mean image file holds 1 array, not {len(arrays)}", path
+        )
     mean = arrays[0]
     if mean.dtype != np.float32 or mean.shape != shape:
         raise DataError(
@@ -59,7 +67,9 @@ def _load(path: str, shape: tuple[int, int, int]) -> NDArray[np.float32]:
     return np.ascontiguousarray(mean.asnumpy())
 
 
-def _compute(options: dict[str, Any], loader: "type[ImageLoader]") -> NDArray[np.float32]:
+def _compute(
+    options: dict[str, Any], loader: "type[ImageLoader]"
+) -> NDArray[np.float32]:
     kept = {name: options[name] for name in _KEPT if name in options}
     batches = loader(
         kept | {"batch_size": _BATCH, "round_batch": 0, "dtype": 2}, running=True
@@ -91,7 +101,7 @@ def _locked(path: str) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(lock)
-    finally:
         os.close(descriptor)

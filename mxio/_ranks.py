@@ -31,6 +31,14 @@ def fill_rank(options: dict[str, Any]) -> None:
         if rank is None and world is None:
             rank, world = 0, 1
     if rank is None or world is None:
-        missing, there = ("rank", "world_size") if rank is None else ("world_size", "rank")
+        missing, there = (
+            ("rank", "world_size") if rank is None else ("world_size", "rank")
+        )
         raise ParameterError(f"{there} is given without {missing}")
+    if world < 1:
+        raise ParameterError(f"world_size must be at least 1, got {world}")
+    if not 0 <= rank < world:
+        raise ParameterError(
+            f"rank must be in [0, world_size - 1] = [0, {world - 1}], got {rank}"
+        )
     options["rank"], options["world_size"] = rank, world

@@ -1,5 +1,6 @@
 """The loader behind all faces: batches as NumPy arrays over the core's memory."""
 
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -30,7 +31,11 @@ class Batch:
     __slots__ = ("data", "index", "label", "pad")
 
     def __init__(
-        self, data: NDArray[Any], label: NDArray[Any], index: NDArray[np.uint64], pad: int
+        self,
+        data: NDArray[Any],
+        label: NDArray[Any],
+        index: NDArray[np.uint64],
+        pad: int,
     ) -> None:
         self.data = data
         self.label = label
@@ -88,18 +93,24 @@ class ImageLoader:
         given = dict(options)
         files = resolve(given["path_imgrec"])
         if not given.get("preprocess_threads"):
-            given["preprocess_threads"] = cores()
+            given["preprocess_threads"] = min(cores(), TABLE["preprocess_threads"].high)
         index = given.get("path_imgidx")
         labels = given.get("path_imglist")
-        self._core = _core.Loader(
-            given,
-            files,
-            running,
-            _decode_unknown,
-            _read(index) if index else None,
-            _read(labels) if labels else None,
-            _mean.mean_image(given, ImageLoader),
-        )
+
+        def core(mean: NDArray[np.float32] | None) -> _core.Loader:
+            return _core.Loader(
+                given,
+                files,
+                running,
+                _decode_unknown,
+                _read(index) if index else None,
+                _read(labels) if labels else None,
+                mean,
+            )
+
+        if _mean.is_absent(given):
+            core(None)  # before a file is made, everything else has to be right
+        self._core = core(_mean.mean_image(given, ImageLoader))
         self.options = given
         channels, height, width = given["data_shape"]
         nhwc = _name(given, "layout") == "NHWC"
@@ -165,12 +176,17 @@ def _name(options: dict[str, Any], name: str) -> str:
 
 
 def _write_index(files: list[str], core: _core.Loader) -> None:
-    """Keep the offsets that were found beside the one data file, keys 0, 1, 2, ..."""
+    """Keep the offsets that were found beside the one data file, keys 0, 1, 2, ...
+
+    An index that is there already stays: its keys may be worth more.
+    """
     from mxio._atomic import atomic_text
 
-    if len(files) != 1:
+    path = f"{files[0].removesuffix('.rec')}.idx"
+    if len(files) != 1 or os.path.exists(path):
         return
     offsets = np.frombuffer(core.offsets(), np.uint64)
-    path = f"{files[0].removesuffix('.rec')}.idx"
     with atomic_text(path) as out:
-        out.writelines(f"{key}\t{offset}\n" for key, offset in enumerate(offsets.tolist()))
+        out.writelines(
+            f"{key}\t{offset}\n" for key, offset in enumerate(offsets.tolist())
+        )

@@ -69,7 +69,7 @@ def bind(
     options: Mapping[str, object],
     optional: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Canonical values of the options given: int, float, str, tuple, or None.
+    """Canonical values, int, float, str or tuple, of the options that are not None.
 
     On the mx.io face values may be given as text, as MXNet takes them. TypeError for an unknown or
     missing name and for a value of a wrong type; ParameterError for a value that is wrong.
@@ -78,15 +78,22 @@ def bind(
     for name in options:
         if name not in known:
             raise TypeError(_unknown(caller, name, known))
-    for row in known.values():
-        missing = row.name not in options or options[row.name] is None
-        if row.required and missing and row.name not in optional:
-            raise TypeError(f"{caller} needs the parameter {row.name}: {row.doc}")
-    return {
-        name: _convert(known[name], value, text=face == MX)
+    text = face == MX
+    given = {
+        name: value
         for name, value in options.items()
-        if value is not None
+        if not _is_none(known[name], value, text)
     }
+    for row in known.values():
+        if row.required and row.name not in given and row.name not in optional:
+            raise TypeError(f"{caller} needs the parameter {row.name}: {row.doc}")
+    return {name: _convert(known[name], value, text) for name, value in given.items()}
+
+
+def _is_none(row: Param, value: object, text: bool) -> bool:
+    if text and isinstance(value, str) and row.kind != "TEXT":
+        return value.strip() == "None"
+    return value is None
 
 
 def _unknown(caller: str, name: str, known: Mapping[str, Param]) -> str:
@@ -102,14 +109,10 @@ def _convert(row: Param, value: object, text: bool) -> object:
         value = value.item()
     if text and isinstance(value, str) and row.kind != "TEXT":
         value = _from_text(row, value.strip())
-        if value is None:
-            return None if row.default is None else row.default
     return _CONVERTERS[row.kind](row, value)
 
 
 def _from_text(row: Param, value: str) -> object:
-    if value == "None":
-        return None
     try:
         if row.kind == "INT":
             return int(value)
@@ -142,11 +145,15 @@ def _wrong_type(row: Param, value: object) -> TypeError:
     )
 
 
-def _int(row: Param, value: object) -> int:
+def _whole(row: Param, value: object) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise _wrong_type(row, value)
-    number = operator.index(value)
-    if not -(2**63) < number < 2**63:
+    return operator.index(value)
+
+
+def _int(row: Param, value: object) -> int:
+    number = _whole(row, value)
+    if abs(number) >= 2**63:
         raise ParameterError(
             f"{row.name} must be in [{row.low}, {row.high}], got {number}"
         )
@@ -194,7 +201,9 @@ def _text(row: Param, value: object) -> str:
 def _shape(row: Param, value: object) -> tuple[int, ...]:
     if isinstance(value, str) or not hasattr(value, "__len__"):
         raise _wrong_type(row, value)
-    sides = tuple(_int(row, side) for side in value)  # type: ignore[attr-defined]
+    sides = tuple(_whole(row, side) for side in value)  # type: ignore[attr-defined]
+    if any(abs(side) >= 2**63 for side in sides):
+        raise ParameterError(f"{row.name} is larger than any image, got {sides}")
     if len(sides) != 3:
         raise ParameterError(
             f"{row.name} must have 3 numbers, (channels, height, width), got {sides}"

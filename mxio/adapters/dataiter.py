@@ -180,7 +180,9 @@ class ImageRecordIter(DataIter):
         """Name, shape, dtype and layout of the data."""
         layout = "NHWC" if self._loader.options.get("layout") else "NCHW"
         return [
-            DataDesc(self.data_name, self._loader.data_shape, self._loader.dtype.type, layout)
+            DataDesc(
+                self.data_name, self._loader.data_shape, self._loader.dtype.type, layout
+            )
         ]
 
     @property

@@ -36,13 +36,14 @@ class ImageRecordLoader:
         self._loader = ImageLoader(bound, running=False)
         self._partial = bound.get("last_batch", _PARTIAL) == _PARTIAL
         self._epoch = 0
-        self._live: weakref.ref[Iterator[Batch]] | None = None
+        self._live: weakref.ref[_Epoch] | None = None
 
     def __len__(self) -> int:
         return self._loader.batches()
 
     def __iter__(self) -> Iterator[Batch]:
-        if self._live is not None and self._live() is not None:
+        live = None if self._live is None else self._live()
+        if live is not None and live.going:
             raise MxioError(
                 "an epoch of this loader is under way: finish or drop its iterator first"
             )
@@ -76,19 +77,18 @@ _PARTIAL = params.TABLE["last_batch"].choices.index("partial")
 
 
 class _Epoch(Iterator[Batch]):
-    """The batches of one epoch; batch, batch + step, ... when several workers share it."""
+    """The batches of one epoch."""
 
-    def __init__(
-        self, loader: ImageLoader, epoch: int, partial: bool, batch: int = 0, step: int = 1
-    ) -> None:
-        self._loader: ImageLoader | None = loader
+    def __init__(self, loader: ImageLoader, epoch: int, partial: bool) -> None:
+        self._loader = loader
         self._partial = partial
-        loader.start(epoch, 0, batch, step)
+        loader.start(epoch)
+        self.going = True
 
     def __next__(self) -> Batch:
-        batch = None if self._loader is None else self._loader.next()
+        batch = self._loader.next() if self.going else None
         if batch is None:
-            self._loader = None
+            self.going = False
             raise StopIteration
         if self._partial and batch.pad:
             rows = slice(0, len(batch.data) - batch.pad)

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import weakref
 from collections.abc import Iterator
 from typing import Any, Unpack
 
@@ -69,15 +70,11 @@ class ImageRecordDataset(IterableDataset[Pair]):
                     "last_batch needs batch_size: single samples have no last batch"
                 )
             bound["batch_size"] = _SAMPLES_AT_ONCE
-        if self._rank >= self._world:
-            raise ParameterError(
-                f"rank must be in [0, {self._world - 1}], got {self._rank}"
-            )
         self._options = bound
         self._epochs = Epochs(torch.zeros(_MOST_WORKERS + 1, dtype=torch.int64))
         self._readers: dict[tuple[int, int], ImageLoader] = {}
         self._owner = os.getpid()
-        self._live: _Samples | _Batches | None = None
+        self._live: weakref.ref[_Batches] | None = None
         # Files and parameters are checked here, before any worker starts.
         self._reader(0, self._declared_workers or 1)
 
@@ -88,11 +85,8 @@ class ImageRecordDataset(IterableDataset[Pair]):
         return state
 
     def __iter__(self) -> Iterator[Pair]:
-        if self._live is not None and self._owner == os.getpid() and self._live.going:
-            raise MxioError(
-                "an epoch of this dataset is under way: finish or close its iterator first"
-            )
         info = get_worker_info()
+        self._leave_epoch(in_worker=info is not None)
         worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
         self._check_workers(workers)
         if info is None:
@@ -104,8 +98,11 @@ class ImageRecordDataset(IterableDataset[Pair]):
             reader.start(epoch)
         else:
             reader.start(epoch, 0, worker, workers)
-        self._live = (_Samples if self._samples else _Batches)(reader, self._partial)
-        return self._live
+        epoch_iterator = (_Samples if self._samples else _Batches)(
+            reader, self._partial
+        )
+        self._live = weakref.ref(epoch_iterator)
+        return epoch_iterator
 
     def __len__(self) -> int:
         if not self._partition:
@@ -139,6 +136,16 @@ class ImageRecordDataset(IterableDataset[Pair]):
         if self._owner == os.getpid():
             for reader in self._readers.values():
                 reader.close()
+
+    def _leave_epoch(self, in_worker: bool) -> None:
+        live = None if self._live is None else self._live()
+        if live is None or not live.going or self._owner != os.getpid():
+            return
+        if not in_worker:
+            raise MxioError(
+                "an epoch of this dataset is under way: finish or close its iterator first"
+            )
+        live.close()  # a persistent worker still holds the epoch that its DataLoader left
 
     def _check_workers(self, workers: int) -> None:
         if self._options.get("on_error", 0) == _SKIP and workers > 1:

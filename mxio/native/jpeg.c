@@ -361,7 +361,7 @@ decode_window(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect w
     *left = (size_t)window.x - start;
     const size_t row_size =
         (size_t)codec->output_width * (size_t)codec->output_components;
-    *stride = (row_size + 15) & ~(size_t)15;
+    *stride = row_size;
     const enum mxio_status status =
         mxio_buffer_need(&jpeg->rows, *stride * (size_t)window.height + MXIO_SLACK,
                          err);
@@ -421,6 +421,18 @@ mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect 
     view.held = window;
     *out = view;
     return MXIO_OK;
+}
+
+uint8_t *
+mxio_jpeg_take(struct mxio_jpeg *jpeg, const struct mxio_view *view)
+{
+    uint8_t *bytes = jpeg->rows.bytes;
+
+    if (view->bytes != bytes ||
+        view->stride != (size_t)view->width * (size_t)view->channels)
+        return NULL;
+    jpeg->rows = (struct mxio_buffer){.bytes = NULL};
+    return bytes;
 }
 
 /* libjpeg's own memory destination loses its buffer when it fails after growing. */

@@ -44,6 +44,13 @@ mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect 
                struct mxio_view *out, struct mxio_error *err);
 
 /*
+ * Give away the memory behind the view just read, when it holds those rows and nothing
+ * between them: a whole picture that needed no turning. Else NULL. Freed with mxio_free.
+ */
+uint8_t *
+mxio_jpeg_take(struct mxio_jpeg *jpeg, const struct mxio_view *view);
+
+/*
  * A baseline JPEG, 4:2:0, of 1 or 3 channels, quality 1 to 100. *out is freed with
  * mxio_free.
  */

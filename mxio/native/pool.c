@@ -13,18 +13,28 @@ struct mxio_pool {
 };
 
 enum mxio_status
-mxio_block_new(struct mxio_block **out, size_t size, struct mxio_error *err)
+mxio_block_adopt(struct mxio_block **out, uint8_t *bytes, size_t size,
+                 struct mxio_error *err)
 {
     struct mxio_block *block = mxio_alloc(sizeof *block);
-    uint8_t *bytes = block == NULL ? NULL : mxio_alloc_pages(size);
 
-    if (bytes == NULL) {
-        mxio_free(block);
+    if (block == NULL) {
+        mxio_free(bytes);
         return mxio_fail(err, MXIO_ENOMEM, "no memory for a block of %zu bytes", size);
     }
     *block = (struct mxio_block){.bytes = bytes, .size = size};
     *out = block;
     return MXIO_OK;
+}
+
+enum mxio_status
+mxio_block_new(struct mxio_block **out, size_t size, struct mxio_error *err)
+{
+    uint8_t *bytes = mxio_alloc_pages(size);
+
+    if (bytes == NULL)
+        return mxio_fail(err, MXIO_ENOMEM, "no memory for a block of %zu bytes", size);
+    return mxio_block_adopt(out, bytes, size, err);
 }
 
 static void

@@ -47,4 +47,9 @@ mxio_pool_count(struct mxio_pool *pool, size_t *used, size_t *idle);
 MXIO_MUST_USE enum mxio_status
 mxio_block_new(struct mxio_block **out, size_t size, struct mxio_error *err);
 
+/* A block around memory of mxio_alloc_pages, which is freed also on failure. */
+MXIO_MUST_USE enum mxio_status
+mxio_block_adopt(struct mxio_block **out, uint8_t *bytes, size_t size,
+                 struct mxio_error *err);
+
 #endif

@@ -63,9 +63,14 @@ decode_picture(struct codecs *codecs, const Py_buffer *data, int channels, bool 
     status = codecs->jpeg != NULL
                  ? mxio_jpeg_read(codecs->jpeg, wanted, bgr, all, view, err)
                  : mxio_png_read(codecs->png, wanted, bgr, all, view, err);
+    if (status != MXIO_OK)
+        return status;
     const size_t row = (size_t)picture.width * (size_t)wanted;
-    if (status == MXIO_OK)
-        status = mxio_block_new(out, row * (size_t)picture.height, err);
+    const size_t size = row * (size_t)picture.height;
+    uint8_t *taken = codecs->jpeg != NULL ? mxio_jpeg_take(codecs->jpeg, view) : NULL;
+    if (taken != NULL)
+        return mxio_block_adopt(out, taken, size, err);
+    status = mxio_block_new(out, size, err);
     for (int y = 0; y < picture.height && status == MXIO_OK; y++)
         memcpy((*out)->bytes + (size_t)y * row, view->bytes + (size_t)y * view->stride,
                row);
