@@ -21,14 +21,15 @@ class Epochs:
     """
 
     def __init__(self, words: "Tensor") -> None:
-        self._words = words.share_memory_()
+        words.share_memory_()  # type: ignore[no-untyped-call]
+        self._words = words
         self._begun: dict[int, int] = {}
 
     def next(self, slot: int, seed: int) -> int:
         """The epoch of the iteration that `slot` begins now."""
         begun = self._begun[seed] = self._begun.get(seed, 0) + 1
         key = hash((seed, begun)) & ((1 << _KEY_BITS) - 1)
-        words = self._words.tolist()
+        words: list[int] = self._words.tolist()
         same = [w for w in words if w and w >> _EPOCH_BITS == key]
         last = max(w & ((1 << _EPOCH_BITS) - 1) for w in words)
         number = same[0] & ((1 << _EPOCH_BITS) - 1) if same else last + 1

@@ -28,7 +28,7 @@ _BATCH = 32
 def is_absent(options: dict[str, Any]) -> bool:
     """Whether `mean_image` would make the file."""
     path = options.get("mean_img")
-    return bool(path) and not os.path.exists(path)
+    return path is not None and path != "" and not os.path.exists(path)
 
 
 def mean_image(

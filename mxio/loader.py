@@ -105,7 +105,7 @@ class ImageLoader:
                 _decode_unknown,
                 _read(index) if index else None,
                 _read(labels) if labels else None,
-                mean,
+                None if mean is None else mean.data,
             )
 
         if _mean.is_absent(given):
@@ -140,12 +140,13 @@ class ImageLoader:
         if given is None:
             return None
         block, _, pad, label_offset, id_offset = given
-        data: NDArray[Any] = np.ndarray(self.data_shape, self.dtype, block)
+        memory = memoryview(block)
+        data: NDArray[Any] = np.ndarray(self.data_shape, self.dtype, memory)
         label: NDArray[Any] = np.ndarray(
-            self.label_shape, self.label_dtype, block, label_offset
+            self.label_shape, self.label_dtype, memory, label_offset
         )
         index: NDArray[np.uint64] = np.ndarray(
-            self.batch_size, np.uint64, block, id_offset
+            self.batch_size, np.uint64, memory, id_offset
         )
         return Batch(data, label, index, pad)
 
@@ -185,7 +186,7 @@ def _write_index(files: list[str], core: _core.Loader) -> None:
     path = f"{files[0].removesuffix('.rec')}.idx"
     if len(files) != 1 or os.path.exists(path):
         return
-    offsets = np.frombuffer(core.offsets(), np.uint64)
+    offsets = np.frombuffer(memoryview(core.offsets()), np.uint64)
     with atomic_text(path) as out:
         out.writelines(
             f"{key}\t{offset}\n" for key, offset in enumerate(offsets.tolist())

@@ -7,7 +7,7 @@ from typing import Unpack
 from mxio import params
 from mxio._options import NumpyOptions
 from mxio._ranks import fill_rank
-from mxio.errors import MxioError
+from mxio.errors import MxioError, ParameterError
 from mxio.loader import BadRecord, Batch, ImageLoader
 
 __all__ = ["ImageRecordLoader"]
@@ -55,7 +55,7 @@ class ImageRecordLoader:
     def set_epoch(self, epoch: int) -> None:
         """The number of the next epoch, from 0; each `iter` adds one."""
         if epoch < 0:
-            raise params.ParameterError(f"epoch must be at least 0, got {epoch}")
+            raise ParameterError(f"epoch must be at least 0, got {epoch}")
         self._epoch = epoch
 
     def errors(self) -> list[BadRecord]:
