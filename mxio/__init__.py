@@ -1,13 +1,13 @@
 """RecordIO image data sets in, decoded, augmented, prefetched batches out.
 
-The names of MXNet are where MXNet has them: mxio.io, mxio.recordio, mxio.image, mxio.nd. The
-PyTorch and NumPy faces are in mxio.adapters; import the one you use.
+The names of MXNet are where MXNet has them: mxio.io, mxio.recordio, mxio.image,
+mxio.nd. The PyTorch and NumPy faces are in mxio.adapters; import the one you use.
 """
 
 from mxio import image, io, recordio
 from mxio import ndarray as nd
 from mxio._core import features
-from mxio.errors import DataError, MXNetError, MxioError, ParameterError
+from mxio.errors import DataError, MxioError, MXNetError, ParameterError
 
 __all__ = [
     "DataError",

@@ -1,4 +1,6 @@
-"""Types of the C extension. Everything here releases the GIL while it works, unless it says otherwise."""
+"""Types of the C extension. Everything here releases the GIL while it works, unless it
+says otherwise.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
@@ -7,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
-# (name, kind, group, faces, required, default, low, high, choices, doc); see native/params.def.
+# (name, kind, group, faces, required, default, low, high, choices, doc); see
+# native/params.def.
 PARAMS: tuple[tuple[str, str, str, int, bool, Any, Any, Any, tuple[str, ...], str], ...]
 FACE_MX: int
 FACE_NUMPY: int
@@ -17,7 +20,9 @@ class MxioError(RuntimeError): ...
 class ParameterError(MxioError, ValueError): ...
 
 class DataError(MxioError):
-    """Damaged input. `path`, `record` (ordinal), `id`, `offset` (byte) say where, each None when unknown."""
+    """Damaged input. `path`, `record` (ordinal), `id`, `offset` (byte) say where, each
+    None when unknown.
+    """
 
     path: str | None
     record: int | None
@@ -26,7 +31,9 @@ class DataError(MxioError):
 
 @final
 class Block:
-    """Memory of the core, writable, through the buffer protocol. It returns to its pool when the last view dies."""
+    """Memory of the core, writable, through the buffer protocol. It returns to its pool
+    when the last view dies.
+    """
 
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def __len__(self) -> int: ...
@@ -48,15 +55,18 @@ class Loader:
     ) -> None:
         """Open the files and check everything; threads start with the first `next`.
 
-        options: canonical values by parameter name. running: the order of mx.io, in which
-        round_batch decides the end of an epoch. decoder: pixels (height, width, channels), red first,
-        of a picture that the core does not know. index, labels: the bytes of path_imgidx and
-        path_imglist. mean: float32 (channels, height, width).
+        options: canonical values by parameter name. running: the order of mx.io, in
+        which round_batch decides the end of an epoch. decoder: pixels (height, width,
+        channels), red first, of a picture that the core does not know. index, labels:
+        the bytes of path_imgidx and path_imglist. mean: float32 (channels, height,
+        width).
         """
     def start(self, epoch: int, carry: int, batch: int, step: int, /) -> None:
         """Begin an epoch `carry` positions in; make batches batch, batch + step, ..."""
     def next(self) -> tuple[Block, int, int, int, int] | None:
-        """(block, rows, pad, offset of the labels, offset of the ids); None at the end of the epoch."""
+        """(block, rows, pad, offset of the labels, offset of the ids); None at the end
+        of the epoch.
+        """
     def count(self) -> int: ...
     def batches(self, batch: int, step: int, /) -> int: ...
     def carry(self) -> int: ...
@@ -70,11 +80,14 @@ class Loader:
 
 @final
 class RecordFile:
-    """A RecordIO file open for reading at any offset, by any number of threads and forked children."""
+    """A RecordIO file open for reading at any offset, by any number of threads and
+    forked children.
+    """
 
     def __init__(self, path: str, /) -> None: ...
     def read(self, offset: int, /) -> tuple[bytes, int] | None:
-        """The record whose head is at `offset`, and the offset behind it; None exactly at the end of the file.
+        """The record whose head is at `offset`, and the offset behind it; None exactly
+        at the end of the file.
 
         DataError when there is no whole record there. OSError when the system refuses.
         """
@@ -83,37 +96,68 @@ class RecordFile:
         """Idempotent; a later read raises ValueError."""
 
 def encode_record(payload: Buffer, /) -> bytes:
-    """The bytes of one record in a file: head(s), payload, padding. ValueError from 2**29 bytes on."""
+    """The bytes of one record in a file: head(s), payload, padding. ValueError from
+    2**29 bytes on.
+    """
 
 def parse_index(text: Buffer, path: str, /) -> tuple[Block, Block]:
-    """(keys as int64, offsets as uint64) of a text index whose keys are integers, in the file's order."""
+    """(keys as int64, offsets as uint64) of a text index whose keys are integers, in
+    the file's order.
+    """
 
 def decode(
     data: Buffer, channels: int, bgr: bool, orient: bool, max_pixels: int, /
 ) -> tuple[Block, int, int, int] | None:
-    """(uint8 pixels, height, width, channels) of a JPEG or PNG; None when the core does not know the format.
+    """(uint8 pixels, height, width, channels) of a JPEG or PNG; None when the core does
+    not know the format.
 
-    channels: 1 gray, 3 colour, 4 with alpha (PNG only), 0 as stored (1, 3 or 4; 16 bits a channel are cut to 8).
-    bgr: blue first instead of red first. orient: apply the EXIF orientation.
-    DataError when damaged, or larger than max_pixels.
+    channels: 1 gray, 3 colour, 4 with alpha (PNG only), 0 as stored (1, 3 or 4; 16 bits
+    a channel are cut to 8). bgr: blue first instead of red first. orient: apply the
+    EXIF orientation. DataError when damaged, or larger than max_pixels.
     """
 
 def probe(data: Buffer, /) -> tuple[str, int, int, int, int] | None:
-    """(format, height, width, channels as stored, bits a channel) from the header of a JPEG or PNG, else None."""
+    """(format, height, width, channels as stored, bits a channel) from the header of a
+    JPEG or PNG, else None.
+    """
 
-def encode_jpeg(pixels: Buffer, height: int, width: int, channels: int, quality: int, bgr: bool, /) -> bytes:
-    """A baseline JPEG (4:2:0) of uint8 pixels, C order; channels 1 or 3; quality 1 to 100."""
+def encode_jpeg(
+    pixels: Buffer, height: int, width: int, channels: int, quality: int, bgr: bool, /
+) -> bytes:
+    """A baseline JPEG (4:2:0) of uint8 pixels, C order; channels 1 or 3; quality 1 to
+    100.
+    """
 
-def encode_png(pixels: Buffer, height: int, width: int, channels: int, level: int, bgr: bool, /) -> bytes:
+def encode_png(
+    pixels: Buffer, height: int, width: int, channels: int, level: int, bgr: bool, /
+) -> bytes:
     """A PNG of uint8 pixels, C order; channels 1, 3 or 4; level 0 to 9."""
 
-def resize(pixels: Buffer, height: int, width: int, channels: int, new_height: int, new_width: int, /) -> Block:
-    """Bilinear resize of uint8 pixels, C order, channels 1, 3 or 4, within one level of OpenCV's INTER_LINEAR."""
+def resize(
+    pixels: Buffer,
+    height: int,
+    width: int,
+    channels: int,
+    new_height: int,
+    new_width: int,
+    /,
+) -> Block:
+    """Bilinear resize of uint8 pixels, C order, channels 1, 3 or 4, within one level of
+    OpenCV's INTER_LINEAR.
+    """
 
 def features() -> dict[str, str]:
     """Versions and code paths: jpeg, png, simd."""
 
 def draw_plans(
-    options: Mapping[str, object], epoch: int, first: int, count: int, width: int, height: int, /
+    options: Mapping[str, object],
+    epoch: int,
+    first: int,
+    count: int,
+    width: int,
+    height: int,
+    /,
 ) -> list[dict[str, object]]:
-    """The plans that `count` records from ordinal `first` on would get for images of width x height. For tests."""
+    """The plans that `count` records from ordinal `first` on would get for images of
+    width x height. For tests.
+    """

@@ -24,7 +24,9 @@ def _quota() -> float | None:
 
 
 def cores() -> int:
-    """Cores that this process may use: its affinity, bounded by the quota of its cgroup."""
+    """Cores that this process may use: its affinity, bounded by the quota of its
+    cgroup.
+    """
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:

@@ -1,4 +1,6 @@
-"""Which epoch an iteration of a dataset is, agreed upon by processes that share no lock."""
+"""Which epoch an iteration of a dataset is, agreed upon by processes that share no
+lock.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -12,12 +14,14 @@ _KEY_BITS = 31
 
 
 class Epochs:
-    """A table in shared memory: one word for each process, (key of the iteration, epoch + 1).
+    """A table in shared memory: one word for each process, (key of the iteration, epoch
+    + 1).
 
-    All workers of one DataLoader iteration see the same key: its base seed, and how many iterations
-    they have begun themselves (persistent workers begin several). The first to begin takes
-    the epoch behind all others in the table; whoever finds its key there takes the epoch beside it. A word
-    is written at once, so two that begin at the same time take the same epoch.
+    All workers of one DataLoader iteration see the same key: its base seed, and how
+    many iterations they have begun themselves (persistent workers begin several). The
+    first to begin takes the epoch behind all others in the table; whoever finds its key
+    there takes the epoch beside it. A word is written at once, so two that begin at the
+    same time take the same epoch.
     """
 
     def __init__(self, words: "Tensor") -> None:

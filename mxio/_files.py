@@ -10,11 +10,12 @@ __all__ = ["resolve"]
 
 
 def resolve(paths: str) -> list[str]:
-    """The files that `paths` names, in order: MXNet's rule (mxnet.md 1.5), directories sorted.
+    """The files that `paths` names, in order: MXNet's rule (mxnet.md 1.5), directories
+    sorted.
 
-    Names are joined by ';'. Each is a file; or a directory, for all plain files in it; or a regular
-    expression that the whole paths of the files beside it are matched against. Empty files
-    are left out of directories and patterns.
+    Names are joined by ';'. Each is a file; or a directory, for all plain files in it;
+    or a regular expression that the whole paths of the files beside it are matched
+    against. Empty files are left out of directories and patterns.
     """
     found: list[str] = []
     for path in paths.split(";"):

@@ -17,11 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["is_absent", "mean_image"]
 
-# What decides which pixels are averaged; crops are centred, nothing is mirrored or normalised.
-_KEPT = (
-    "path_imgrec path_imgidx path_imglist data_shape label_width resize"
-    " preprocess_threads on_error max_errors max_pixels"
-).split()
+# What decides which pixels are averaged; crops are centred, nothing is mirrored or
+# normalised.
+_KEPT = [
+    "path_imgrec",
+    "path_imgidx",
+    "path_imglist",
+    "data_shape",
+    "label_width",
+    "resize",
+    "preprocess_threads",
+    "on_error",
+    "max_errors",
+    "max_pixels",
+]
 _BATCH = 32
 
 
@@ -34,10 +43,12 @@ def is_absent(options: dict[str, Any]) -> bool:
 def mean_image(
     options: dict[str, Any], loader: "type[ImageLoader]"
 ) -> NDArray[np.float32] | None:
-    """The image that `mean_img` names, (channels, height, width), or None without that option.
+    """The image that `mean_img` names, (channels, height, width), or None without that
+    option.
 
-    An absent file is made: the mean over all records of all parts, centre-cropped to data_shape, of
-    pixels before mirror, mean, std and scale. One process makes it, the others wait.
+    An absent file is made: the mean over all records of all parts, centre-cropped to
+    data_shape, of pixels before mirror, mean, std and scale. One process makes it, the
+    others wait.
     """
     path = options.get("mean_img")
     if not path:

@@ -1,7 +1,7 @@
 """The exceptions of mxio.
 
     RuntimeError
-    └── MxioError                 everything mxio raises on purpose; also named MXNetError
+    └── MxioError                 everything mxio raises on purpose; also MXNetError
         ├── ParameterError        a parameter has a wrong value (also a ValueError)
         ├── DataError             the input is damaged; says path, record, id, offset
         └── Mxio...Error          the system refused; each is also the matching OSError,
@@ -10,13 +10,13 @@
 An unknown or missing parameter is a plain TypeError.
 """
 
-import functools
-
 __all__ = ["DataError", "MXNetError", "MxioError", "ParameterError", "system_error"]
 
 
 class MxioError(RuntimeError):
-    """Whatever mxio raises on purpose; programs written for MXNet catch it as MXNetError."""
+    """Whatever mxio raises on purpose; programs written for MXNet catch it as
+    MXNetError.
+    """
 
 
 MXNetError = MxioError
@@ -29,8 +29,8 @@ class ParameterError(MxioError, ValueError):
 class DataError(MxioError):
     """Damaged input.
 
-    `path` names the file, `record` the ordinal of the record in the file set, `id` the id in its
-    header, `offset` the byte in the file; each is None when it is not known.
+    `path` names the file, `record` the ordinal of the record in the file set, `id` the
+    id in its header, `offset` the byte in the file; each is None when it is not known.
     """
 
     def __init__(
@@ -51,12 +51,16 @@ class DataError(MxioError):
         return type(self), (self.args[0], self.path, self.record, self.id, self.offset)
 
 
-@functools.cache
-def _system_kind(kind: type[OSError]) -> type[OSError]:
-    return type(f"Mxio{kind.__name__}", (kind, MxioError), {"__module__": __name__})
+_system_kinds: dict[type[OSError], type[OSError]] = {}
 
 
 def system_error(number: int, message: str, path: str | None = None) -> OSError:
     """An MxioError that is also the OSError which fits the errno `number`."""
-    kind = _system_kind(type(OSError(number, message)))
+    builtin = type(OSError(number, message))
+    if builtin not in _system_kinds:
+        body = {"__module__": __name__}
+        _system_kinds[builtin] = type(
+            f"Mxio{builtin.__name__}", (builtin, MxioError), body
+        )
+    kind = _system_kinds[builtin]
     return kind(number, message, path) if path is not None else kind(number, message)

@@ -25,7 +25,8 @@ class Batch:
     index: ids of the records, (rows,) uint64.
     pad: rows at the end that belong to no record, or to one seen already.
 
-    The arrays are writable, share one block of memory, and live as long as one of them does.
+    The arrays are writable, share one block of memory, and live as long as one of them
+    does.
     """
 
     __slots__ = ("data", "index", "label", "pad")
@@ -85,8 +86,8 @@ def _read(path: str) -> bytes:
 class ImageLoader:
     """Batches of decoded, augmented samples of one part of a data set, epoch by epoch.
 
-    Internal to the faces, which bind the options (`params.bind`) and decide what an epoch is.
-    `running` is the order of mx.io: round_batch decides how an epoch ends.
+    Internal to the faces, which bind the options (`params.bind`) and decide what an
+    epoch is. `running` is the order of mx.io: round_batch decides how an epoch ends.
     """
 
     def __init__(self, options: dict[str, Any], *, running: bool) -> None:
@@ -131,11 +132,15 @@ class ImageLoader:
             )
 
     def start(self, epoch: int, carry: int = 0, batch: int = 0, step: int = 1) -> None:
-        """Begin an epoch, `carry` positions in; batches batch, batch + step, ... are made."""
+        """Begin an epoch, `carry` positions in; batches batch, batch + step, ... are
+        made.
+        """
         self._core.start(epoch, carry, batch, step)
 
     def next(self) -> Batch | None:
-        """The next batch, of full size; its last `pad` rows are no new records. None at the end."""
+        """The next batch, of full size; its last `pad` rows are no new records. None at
+        the end.
+        """
         given = self._core.next()
         if given is None:
             return None

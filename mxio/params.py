@@ -1,7 +1,7 @@
 """The parameters of the loaders, as Python sees them: names, signatures, conversions.
 
-The one table is native/params.def; it arrives here as `_core.PARAMS`. Ranges, and what must hold
-between parameters, are checked in the core, which says what is wrong.
+The one table is native/params.def; it arrives here as `_core.PARAMS`. Ranges, and what
+must hold between parameters, are checked in the core, which says what is wrong.
 """
 
 import difflib
@@ -71,8 +71,9 @@ def bind(
 ) -> dict[str, Any]:
     """Canonical values, int, float, str or tuple, of the options that are not None.
 
-    On the mx.io face values may be given as text, as MXNet takes them. TypeError for an unknown or
-    missing name and for a value of a wrong type; ParameterError for a value that is wrong.
+    On the mx.io face values may be given as text, as MXNet takes them. TypeError for an
+    unknown or missing name and for a value of a wrong type; ParameterError for a value
+    that is wrong.
     """
     known = {name: row for name, row in TABLE.items() if row.faces & face}
     for name in options:
@@ -140,8 +141,9 @@ _EXPECTED = {
 
 
 def _wrong_type(row: Param, value: object) -> TypeError:
+    kind = type(value).__name__
     return TypeError(
-        f"{row.name} must be {_EXPECTED[row.kind]}, got {value!r} ({type(value).__name__})"
+        f"{row.name} must be {_EXPECTED[row.kind]}, got {value!r} ({kind})"
     )
 
 

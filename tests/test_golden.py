@@ -42,7 +42,9 @@ def marked(name: str) -> Any:
     if name not in REASONS:
         return name
     wanted = (AttributeError, TypeError, ValueError)
-    mark = pytest.mark.xfail(strict=True, raises=wanted, reason=f"not there yet: {REASONS[name]}")
+    mark = pytest.mark.xfail(
+        strict=True, raises=wanted, reason=f"not there yet: {REASONS[name]}"
+    )
     return pytest.param(name, marks=mark)
 
 
@@ -135,7 +137,12 @@ def test_pad_counts_the_rows_of_the_next_epoch(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in CASES if CASES[name]["ctor"] == "ImageRecordIter" and name not in REASONS]
+    "name",
+    [
+        name
+        for name in CASES
+        if CASES[name]["ctor"] == "ImageRecordIter" and name not in REASONS
+    ],
 )
 def test_provided_shapes_are_those_of_mxnet(name: str) -> None:
     expected = np.load(GOLDEN / "expected" / f"{name}.npz", allow_pickle=False)

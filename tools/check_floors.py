@@ -27,6 +27,7 @@ FLOORS: list[set[str]] = [
     {"emit", "order", "reader", "resize"},
     {"augment"},
     {"sample"},
+    {"tickets"},
     {"loader"},
     {"py"},
 ]

@@ -1,1 +1,3 @@
-"""The faces: mx.io (dataiter), PyTorch (torch), plain NumPy (numpy). Import the one you use."""
+"""The faces: mx.io (dataiter), PyTorch (torch), plain NumPy (numpy). Import the one you
+use.
+"""

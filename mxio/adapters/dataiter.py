@@ -49,7 +49,9 @@ class DataDesc(tuple[str, tuple[int, ...]]):
 
     @staticmethod
     def get_batch_axis(layout: str | None) -> int:
-        """The axis of the samples: 0 without a layout, else that of 'N', -1 if there is none."""
+        """The axis of the samples: 0 without a layout, else that of 'N', -1 if there is
+        none.
+        """
         return 0 if layout is None else layout.find("N")
 
     @staticmethod
@@ -67,8 +69,8 @@ class DataDesc(tuple[str, tuple[int, ...]]):
 class DataBatch:
     """What a DataIter gives: lists of arrays, rows of padding, record ids.
 
-    data, label: lists of NDArray. pad: rows at the end that are no new samples. index: ids of the
-    records, uint64.
+    data, label: lists of NDArray. pad: rows at the end that are no new samples. index:
+    ids of the records, uint64.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class DataBatch:
                     f"{name} must be a list of arrays, got {type(value).__name__}"
                 )
         self.data = data
-        self.label = label
+        self.label: Any = label
         self.pad = pad
         self.index = index
         self.bucket_key = bucket_key
@@ -144,7 +146,8 @@ class DataIter:
 
 
 class ImageRecordIter(DataIter):
-    """Batches of images from RecordIO files, as MXNet's mx.io.ImageRecordIter gives them.
+    """Batches of images from RecordIO files, as MXNet's mx.io.ImageRecordIter gives
+    them.
 
     >>> batches = ImageRecordIter(
     ...     path_imgrec="train.rec", data_shape=(3, 224, 224), batch_size=128,
@@ -154,12 +157,13 @@ class ImageRecordIter(DataIter):
     ...     step(batch.data[0].asnumpy(), batch.label[0].asnumpy())
 
     Data are (batch_size, channels, height, width), labels float32 (batch_size,), or
-    (batch_size, label_width) when that is above 1; `index` holds the record ids. All parameters
-    are keywords, in docs/parameters.md; values may be given as text.
+    (batch_size, label_width) when that is above 1; `index` holds the record ids. All
+    parameters are keywords, in docs/parameters.md; values may be given as text.
 
-    TypeError for an unknown or missing parameter, ParameterError for a wrong value, OSError for a file
-    that cannot be read, DataError (naming file, record, id, byte) for damaged data: all of the first
-    three from the constructor. After a DataError the next call goes on behind that batch.
+    TypeError for an unknown or missing parameter, ParameterError for a wrong value,
+    OSError for a file that cannot be read, DataError (naming file, record, id, byte)
+    for damaged data: all of the first three from the constructor. After a DataError the
+    next call goes on behind that batch.
     """
 
     def __init__(self, **options: Unpack[MxOptions]) -> None:
@@ -193,8 +197,8 @@ class ImageRecordIter(DataIter):
     def reset(self) -> None:
         """Begin the next epoch, or the same one again if no batch of it was taken.
 
-        After the last batch of an epoch, records that completed it are not given a second time;
-        in mid-epoch the next epoch starts at its first record.
+        After the last batch of an epoch, records that completed it are not given a
+        second time; in mid-epoch the next epoch starts at its first record.
         """
         carry = self._loader.carry()
         self._epoch += self._delivered

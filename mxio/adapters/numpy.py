@@ -17,17 +17,19 @@ class ImageRecordLoader:
     """Batches of images from RecordIO files as NumPy arrays.
 
     >>> loader = ImageRecordLoader(
-    ...     path_imgrec="train.rec", data_shape=(3, 224, 224), batch_size=128, shuffle=True
+    ...     path_imgrec="train.rec", data_shape=(3, 224, 224), batch_size=128
     ... )  # doctest: +SKIP
-    >>> for data, label in loader:  # one epoch; the next loop is the next epoch  # doctest: +SKIP
+    >>> for data, label in loader:  # one epoch  # doctest: +SKIP
     ...     step(data, label)
 
-    Each `iter` is the next epoch, the first is epoch 0 (`set_epoch` chooses); `len` is its exact number
-    of batches for this rank. last_batch says what becomes of an incomplete one: "drop", "pad"
-    (completed with repeats, which `Batch.pad` counts) or "partial". With world_size > 1 the
-    ranks deal out whole batches of one order. `with` closes.
+    Each `iter` is the next epoch, the first is epoch 0 (`set_epoch` chooses); `len` is
+    its exact number of batches for this rank. last_batch says what becomes of an
+    incomplete one: "drop", "pad" (completed with repeats, which `Batch.pad` counts) or
+    "partial". With world_size > 1 the ranks deal out whole batches of one order. `with`
+    closes.
 
-    Errors as for mxio.io.ImageRecordIter; MxioError when `iter` is called while an epoch is under way.
+    Errors as for mxio.io.ImageRecordIter; MxioError when `iter` is called while an
+    epoch is under way.
     """
 
     def __init__(self, **options: Unpack[NumpyOptions]) -> None:
@@ -45,7 +47,7 @@ class ImageRecordLoader:
         live = None if self._live is None else self._live()
         if live is not None and live.going:
             raise MxioError(
-                "an epoch of this loader is under way: finish or drop its iterator first"
+                "an epoch of this loader is under way: finish or drop its iterator"
             )
         epoch = _Epoch(self._loader, self._epoch, self._partial)
         self._epoch += 1

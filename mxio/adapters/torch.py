@@ -35,19 +35,21 @@ class ImageRecordDataset(IterableDataset[Pair]):
     """Images from RecordIO files, decoded and augmented by native threads.
 
     >>> dataset = ImageRecordDataset(
-    ...     path_imgrec="train.rec", data_shape=(3, 224, 224), batch_size=128, shuffle=True
+    ...     path_imgrec="train.rec", data_shape=(3, 224, 224), batch_size=128
     ... )  # doctest: +SKIP
     >>> loader = DataLoader(dataset, batch_size=None, num_workers=0)  # doctest: +SKIP
 
-    With batch_size it yields whole batches, for `DataLoader(dataset, batch_size=None)`: data
-    (batch_size, channels, height, width) and labels (batch_size,), or (batch_size, label_width). Their
-    order does not depend on num_workers. Without batch_size it yields single samples, (channels,
-    height, width) and a label; then only the set of samples is promised, not their order.
+    With batch_size it yields whole batches, for `DataLoader(dataset, batch_size=None)`:
+    data (batch_size, channels, height, width) and labels (batch_size,), or (batch_size,
+    label_width). Their order does not depend on num_workers. Without batch_size it
+    yields single samples, (channels, height, width) and a label; then only the set of
+    samples is promised, not their order.
 
-    shard="records" deals whole batches of one global order to ranks and workers; "partition" lets
-    each worker of each rank read one RecordIO partition from end to end, as MXNet's num_parts and
-    part_index do; `len` of the latter needs num_workers. Rank and world size are rank= and
-    world_size=, else RANK and WORLD_SIZE. Each `iter` is the next epoch; `set_epoch` chooses one.
+    shard="records" deals whole batches of one global order to ranks and workers;
+    "partition" lets each worker of each rank read one RecordIO partition from end to
+    end, as MXNet's num_parts and part_index do; `len` of the latter needs num_workers.
+    Rank and world size are rank= and world_size=, else RANK and WORLD_SIZE. Each `iter`
+    is the next epoch; `set_epoch` chooses one.
 
     Errors as for mxio.io.ImageRecordIter. on_error="skip" needs a single reader.
     """
@@ -143,9 +145,9 @@ class ImageRecordDataset(IterableDataset[Pair]):
             return
         if not in_worker:
             raise MxioError(
-                "an epoch of this dataset is under way: finish or close its iterator first"
+                "an epoch of this dataset is under way: finish or close its iterator"
             )
-        live.close()  # a persistent worker still holds the epoch that its DataLoader left
+        live.close()  # a persistent worker holds the epoch that its DataLoader left
 
     def _check_workers(self, workers: int) -> None:
         if self._options.get("on_error", 0) == _SKIP and workers > 1:
@@ -156,13 +158,16 @@ class ImageRecordDataset(IterableDataset[Pair]):
         declared = self._declared_workers
         if self._partition and declared is not None and workers != max(1, declared):
             raise ParameterError(
-                f"the dataset was told num_workers={declared}, the DataLoader has {workers}"
+                f"the dataset was told num_workers={declared},"
+                f" the DataLoader has {workers}"
             )
         if workers > _MOST_WORKERS:
             raise ParameterError(f"at most {_MOST_WORKERS} workers, got {workers}")
 
     def _reader(self, worker: int, workers: int) -> ImageLoader:
-        """The loader of this process for a worker's share; threads start when it is used."""
+        """The loader of this process for a worker's share; threads start when it is
+        used.
+        """
         if self._owner != os.getpid():  # forked: the parent's loaders are of no use
             self._readers = {}
             self._owner = os.getpid()

@@ -24,7 +24,7 @@ SANITIZE_fuzz = $(SANITIZE_asan) $(if $(LIBFUZZER),-fsanitize=fuzzer-no-link)
 LEVEL_plain = -O2
 LEVEL_cover = -O0 --coverage
 LEVEL = $(or $(LEVEL_$(VARIANT)),-O1 -fno-omit-frame-pointer)
-CFLAGS = $(CORE_CFLAGS) $(LEVEL) -g $(SANITIZE_$(VARIANT)) -Imxio/native -MMD
+CFLAGS = $(CORE_CFLAGS) $(LEVEL) -g $(SANITIZE_$(VARIANT)) -iquote mxio/native -MMD
 
 CORE = $(filter-out mxio/native/py_%,$(wildcard mxio/native/*.c))
 OBJECTS = $(CORE:mxio/native/%.c=$(OUT)/%.o)
@@ -54,12 +54,12 @@ $(OUT)/test_%: tests/native/test_%.c $(OBJECTS)
 warnings:
 	@mkdir -p $(OUT)
 	@for file in $(EVERY_C); do \
-	    $(CC) $(CORE_CFLAGS) $(PYTHON_CFLAGS) -Imxio/native -Werror \
+	    $(CC) $(CORE_CFLAGS) $(PYTHON_CFLAGS) -iquote mxio/native -Werror \
 	        -c $$file -o $(OUT)/warnings.o || exit 1; \
 	done
 
 tidy:
-	@clang-tidy --quiet $(EVERY_C) -- $(CORE_CFLAGS) $(PYTHON_CFLAGS) -Imxio/native
+	@clang-tidy --quiet $(EVERY_C) -- $(CORE_CFLAGS) $(PYTHON_CFLAGS) -iquote mxio/native
 
 MAIN_fuzz = $(if $(LIBFUZZER),-fsanitize=fuzzer,tests/fuzz/standalone.c)
 $(OUT)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/standalone.c $(OBJECTS)
