@@ -148,9 +148,12 @@ def _wrong_type(row: Param, value: object) -> TypeError:
 
 
 def _whole(row: Param, value: object) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    if isinstance(value, bool):
         raise _wrong_type(row, value)
-    return operator.index(value)
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise _wrong_type(row, value) from None
 
 
 def _int(row: Param, value: object) -> int:

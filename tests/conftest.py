@@ -1,4 +1,4 @@
-"""Small data sets and helpers that several test files use: `from tests.conftest import ...`."""
+"""Small data sets and helpers: `from tests.conftest import ...`."""
 
 import os
 import subprocess

@@ -59,7 +59,7 @@ class DataDesc(tuple[str, tuple[int, ...]]):
         shapes: Sequence[tuple[str, Sequence[int]]],
         types: Sequence[tuple[str, Any]] | None,
     ) -> list["DataDesc"]:
-        """Descriptions from (name, shape) pairs and, unless None, (name, dtype) pairs."""
+        """Descriptions from (name, shape) and, unless None, (name, dtype) pairs."""
         if types is None:
             return [DataDesc(name, shape) for name, shape in shapes]
         by_name = dict(types)

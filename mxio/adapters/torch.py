@@ -114,7 +114,7 @@ class ImageRecordDataset(IterableDataset[Pair]):
             return _dealt(reader.count(), self._world, self._rank)
         if self._declared_workers is None:
             raise TypeError(
-                "len() of shard='partition' depends on the number of DataLoader workers:"
+                "len() of shard='partition' depends on the number of workers:"
                 " give num_workers="
             )
         workers = max(1, self._declared_workers)
@@ -122,7 +122,7 @@ class ImageRecordDataset(IterableDataset[Pair]):
         return sum(r.count() if self._samples else r.batches() for r in readers)
 
     def set_epoch(self, epoch: int) -> None:
-        """The number of the next epoch, from 0; workers that are running see it, too."""
+        """The number of the next epoch, from 0; running workers see it, too."""
         if epoch < 0:
             raise ParameterError(f"epoch must be at least 0, got {epoch}")
         self._epochs.set(epoch)

@@ -10,71 +10,117 @@
 #define MXIO_TEST_CHECK_H
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int check_failures;
 
 #define TEST(name) static void name(void)
-
-#define RUN(name)                                                                      \
-    do {                                                                               \
-        const int before = check_failures;                                             \
-        name();                                                                        \
-        if (check_failures != before)                                                  \
-            fprintf(stderr, "  in %s\n", #name);                                       \
-    } while (0)
-
-#define CHECK_FAILED(...)                                                              \
-    do {                                                                               \
-        fprintf(stderr, "%s:%d: ", __FILE__, __LINE__);                                \
-        fprintf(stderr, __VA_ARGS__);                                                  \
-        fputc('\n', stderr);                                                           \
-        check_failures++;                                                              \
-        return;                                                                        \
-    } while (0)
+#define RUN(name) check_run(name, #name)
 
 #define CHECK(condition)                                                               \
-    do {                                                                               \
-        if (!(condition))                                                              \
-            CHECK_FAILED("%s does not hold", #condition);                              \
-    } while (0)
+    CHECK_LEAVES(check_true((condition), #condition, __FILE__, __LINE__))
 
 /* Whole numbers of any type up to 64 bits. */
 #define CHECK_INT(actual, expected)                                                    \
-    do {                                                                               \
-        const long long check_got = (long long)(actual),                               \
-                        check_right = (long long)(expected);                           \
-        if (check_got != check_right)                                                  \
-            CHECK_FAILED("%s is %lld, expected %lld", #actual, check_got,              \
-                         check_right);                                                 \
-    } while (0)
+    CHECK_LEAVES(check_int((long long)(actual), (long long)(expected), #actual,        \
+                           __FILE__, __LINE__))
 
 #define CHECK_NEAR(actual, expected, tolerance)                                        \
-    do {                                                                               \
-        const double check_got = (actual), check_right = (expected);                   \
-        if (!(fabs(check_got - check_right) <= (tolerance)))                           \
-            CHECK_FAILED("%s is %.9g, expected %.9g", #actual, check_got,              \
-                         check_right);                                                 \
-    } while (0)
+    CHECK_LEAVES(                                                                      \
+        check_near((actual), (expected), (tolerance), #actual, __FILE__, __LINE__))
 
 #define CHECK_BYTES(actual, expected, size)                                            \
-    do {                                                                               \
-        const unsigned char *check_got = (const void *)(actual);                       \
-        const unsigned char *check_right = (const void *)(expected);                   \
-        for (size_t at = 0; at < (size_t)(size); at++)                                 \
-            if (check_got[at] != check_right[at])                                      \
-                CHECK_FAILED("%s differs at byte %zu: %d, expected %d", #actual, at,   \
-                             check_got[at], check_right[at]);                          \
-    } while (0)
+    CHECK_LEAVES(                                                                      \
+        check_bytes((actual), (expected), (size), #actual, __FILE__, __LINE__))
 
 /* The text, for instance an error message, says what it should. */
 #define CHECK_SAYS(text, part)                                                         \
+    CHECK_LEAVES(check_says((text), (part), __FILE__, __LINE__))
+
+/* The call succeeds; else the message of the struct mxio_error is shown. */
+#define CHECK_OK(call, err)                                                            \
+    CHECK_LEAVES(check_ok((call) == 0, (err).message, #call, __FILE__, __LINE__))
+
+#define CHECK_LEAVES(holds)                                                            \
     do {                                                                               \
-        const char *said = (text);                                                     \
-        if (strstr(said, (part)) == NULL)                                              \
-            CHECK_FAILED("\"%s\" does not say \"%s\"", said, (part));                  \
+        if (!(holds))                                                                  \
+            return;                                                                    \
     } while (0)
+
+static inline void
+check_run(void (*test)(void), const char *name)
+{
+    const int before = check_failures;
+
+    test();
+    if (check_failures != before)
+        fprintf(stderr, "  in %s\n", name);
+}
+
+__attribute__((format(printf, 3, 4))) static inline bool
+check_failed(const char *file, int line, const char *format, ...)
+{
+    va_list values;
+
+    va_start(values, format);
+    fprintf(stderr, "%s:%d: ", file, line);
+    vfprintf(stderr, format, values);
+    fputc('\n', stderr);
+    va_end(values);
+    check_failures++;
+    return false;
+}
+
+static inline bool
+check_true(bool holds, const char *what, const char *file, int line)
+{
+    return holds || check_failed(file, line, "%s does not hold", what);
+}
+
+static inline bool
+check_int(long long got, long long right, const char *what, const char *file, int line)
+{
+    return got == right ||
+           check_failed(file, line, "%s is %lld, expected %lld", what, got, right);
+}
+
+static inline bool
+check_near(double got, double right, double tolerance, const char *what,
+           const char *file, int line)
+{
+    return fabs(got - right) <= tolerance ||
+           check_failed(file, line, "%s is %.9g, expected %.9g", what, got, right);
+}
+
+static inline bool
+check_bytes(const void *actual, const void *expected, size_t size, const char *what,
+            const char *file, int line)
+{
+    const unsigned char *got = actual, *right = expected;
+
+    for (size_t at = 0; at < size; at++)
+        if (got[at] != right[at])
+            return check_failed(file, line, "%s differs at byte %zu: %d, expected %d",
+                                what, at, got[at], right[at]);
+    return true;
+}
+
+static inline bool
+check_says(const char *said, const char *part, const char *file, int line)
+{
+    return strstr(said, part) != NULL ||
+           check_failed(file, line, "\"%s\" does not say \"%s\"", said, part);
+}
+
+static inline bool
+check_ok(bool holds, const char *message, const char *what, const char *file, int line)
+{
+    return holds || check_failed(file, line, "%s fails: %s", what, message);
+}
 
 /* What main returns. */
 static inline int
