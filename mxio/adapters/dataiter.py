@@ -174,6 +174,7 @@ class ImageRecordIter(DataIter):
         self.data_name: str = bound.get("data_name", "data")
         self.label_name: str = bound.get("label_name", "softmax_label")
         self._epoch = 0
+        self._carry = 0  # rows of the next epoch in the batches delivered
         self._delivered = False
         self._over = False
         self._batch: Batch | None = None
@@ -200,12 +201,12 @@ class ImageRecordIter(DataIter):
         After the last batch of an epoch, records that completed it are not given a
         second time; in mid-epoch the next epoch starts at its first record.
         """
-        carry = self._loader.carry()
         self._epoch += self._delivered
+        self._loader.start(self._epoch, self._carry)
+        self._carry = 0
         self._delivered = False
         self._over = False
         self._batch = None
-        self._loader.start(self._epoch, carry)
 
     def iter_next(self) -> bool:
         """Move to the next batch; False at the end of the epoch, until `reset`."""
@@ -213,9 +214,12 @@ class ImageRecordIter(DataIter):
             return False
         self._batch = None
         self._batch = self._loader.next()
-        self._over = self._batch is None
-        self._delivered = self._delivered or not self._over
-        return not self._over
+        if self._batch is None:
+            self._over = True
+            return False
+        self._carry = self._loader.carry()
+        self._delivered = True
+        return True
 
     def next(self) -> DataBatch:
         """The next batch; StopIteration at the end of the epoch, until `reset`."""

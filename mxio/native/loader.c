@@ -95,8 +95,10 @@ mxio_loader_close(struct mxio_loader *loader)
     if (loader->process != getpid())
         return;
     mxio_tickets_stop(&loader->tickets);
+    pthread_mutex_lock(&loader->tickets.lock); /* another may be closing, or starting */
     const size_t started = loader->threads_started;
     loader->threads_started = 0;
+    pthread_mutex_unlock(&loader->tickets.lock);
     for (size_t i = 0; i < started; i++)
         pthread_join(loader->threads[i], NULL);
 }
@@ -245,17 +247,16 @@ mxio_loader_new(struct mxio_loader **out, const struct mxio_loader_inputs *input
     return MXIO_OK;
 }
 
-/* Samplers, batch memory and threads come with the first batch, not with the
- * constructor. */
+/* Batch memory and samplers come with the first batch, not with the constructor. */
 static enum mxio_status
-start_threads(struct mxio_loader *loader, struct mxio_error *err)
+make_workers(struct mxio_loader *loader, struct mxio_error *err)
 {
+    struct mxio_slot *slots = loader->tickets.slots;
     enum mxio_status status = MXIO_OK;
-    sigset_t all, before;
 
     for (size_t i = 0; i < loader->tickets.depth && status == MXIO_OK; i++)
-        if (loader->tickets.slots[i].block == NULL)
-            status = mxio_pool_get(loader->pool, &loader->tickets.slots[i].block, err);
+        if (slots[i].block == NULL)
+            status = mxio_pool_get(loader->pool, &slots[i].block, err);
     if (status != MXIO_OK)
         return status;
     loader->threads = mxio_alloc(loader->thread_count * sizeof *loader->threads);
@@ -267,21 +268,41 @@ start_threads(struct mxio_loader *loader, struct mxio_error *err)
         loader->workers[i].loader = loader;
         status = mxio_sampler_new(&loader->workers[i].sampler, &loader->source, err);
     }
-    /* Signals are the main thread's: a worker must not be the one that Ctrl-C
-     * interrupts. */
+    return status;
+}
+
+/* Signals are the main thread's: a worker must not be the one that Ctrl-C interrupts. */
+static enum mxio_status
+start_threads_locked(struct mxio_loader *loader, struct mxio_error *err)
+{
+    int os_error = 0;
+    sigset_t all, before;
+
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (size_t i = 0; i < loader->thread_count && status == MXIO_OK; i++) {
-        const int os_error =
+    for (size_t i = 0; i < loader->thread_count && os_error == 0; i++) {
+        os_error =
             pthread_create(&loader->threads[i], NULL, worker_main, &loader->workers[i]);
-        if (os_error != 0)
-            status =
-                mxio_fail_os(err, os_error, "cannot start worker thread %zu of %zu",
-                             i + 1, loader->thread_count);
-        else
-            loader->threads_started++;
+        loader->threads_started += os_error == 0;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (os_error != 0)
+        return mxio_fail_os(err, os_error, "cannot start worker thread %zu of %zu",
+                            loader->threads_started + 1, loader->thread_count);
+    return MXIO_OK;
+}
+
+static enum mxio_status
+start_workers(struct mxio_loader *loader, struct mxio_error *err)
+{
+    enum mxio_status status = make_workers(loader, err);
+
+    if (status != MXIO_OK)
+        return status;
+    pthread_mutex_lock(&loader->tickets.lock); /* a close may be under way */
+    if (!loader->tickets.stopping)
+        status = start_threads_locked(loader, err);
+    pthread_mutex_unlock(&loader->tickets.lock);
     return status;
 }
 
@@ -324,7 +345,7 @@ mxio_loader_next(struct mxio_loader *loader, int milliseconds, enum mxio_wait *w
     if (status != MXIO_OK)
         return status;
     if (loader->threads == NULL) {
-        status = start_threads(loader, err);
+        status = start_workers(loader, err);
         if (status != MXIO_OK) {
             mxio_loader_close(loader);
             return status;
