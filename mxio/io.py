@@ -1,5 +1,11 @@
 """The names of mx.io."""
 
-from mxio.adapters.dataiter import DataBatch, DataDesc, DataIter, ImageRecordIter
+from mxio.adapters.dataiter import (
+    DataBatch,
+    DataDesc,
+    DataIter,
+    ImageRecordIter,
+    MXDataIter,
+)
 
-__all__ = ["DataBatch", "DataDesc", "DataIter", "ImageRecordIter"]
+__all__ = ["DataBatch", "DataDesc", "DataIter", "ImageRecordIter", "MXDataIter"]

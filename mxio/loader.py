@@ -114,15 +114,17 @@ class ImageLoader:
         self._core = core(_mean.mean_image(given, ImageLoader))
         self.options = given
         channels, height, width = given["data_shape"]
-        nhwc = _name(given, "layout") == "NHWC"
-        shape = (height, width, channels) if nhwc else (channels, height, width)
+        self.layout = _name(given, "layout")
+        shape = (channels, height, width)
+        if self.layout == "NHWC":
+            shape = (height, width, channels)
         self.batch_size: int = given["batch_size"]
-        self.data_shape = (self.batch_size, *shape)
+        self.data_shape: tuple[int, ...] = (self.batch_size, *shape)
         self.dtype = np.dtype(_name(given, "dtype"))
         self.label_dtype = np.dtype(_name(given, "label_dtype"))
         label_width = given.get("label_width", 1)
         wide = (label_width,) if label_width > 1 else ()
-        self.label_shape = (self.batch_size, *wide)
+        self.label_shape: tuple[int, ...] = (self.batch_size, *wide)
         if given.get("cache_index") and not index:
             _write_index(files, self._core)
         if given.get("verbose") and not given.get("silent"):

@@ -1,7 +1,7 @@
 """The mx.io face: MXNet's DataIter protocol over the loader."""
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Any, Protocol, Unpack
 
 import numpy as np
 
@@ -10,7 +10,14 @@ from mxio._options import MxOptions
 from mxio.loader import BadRecord, Batch, ImageLoader
 from mxio.ndarray import NDArray
 
-__all__ = ["DataBatch", "DataDesc", "DataIter", "ImageRecordIter"]
+__all__ = [
+    "DataBatch",
+    "DataDesc",
+    "DataIter",
+    "ImageRecordIter",
+    "MXDataIter",
+    "Source",
+]
 
 
 class DataDesc(tuple[str, tuple[int, ...]]):
@@ -145,7 +152,135 @@ class DataIter:
         """Rows of padding in the current batch."""
 
 
-class ImageRecordIter(DataIter):
+class Source(Protocol):
+    """What stands behind an MXDataIter: batches of one shape, epoch by epoch."""
+
+    batch_size: int
+    data_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    layout: str
+    label_shape: tuple[int, ...]
+    label_dtype: np.dtype[Any]
+
+    def start(self, epoch: int, carry: int) -> None:
+        """Begin an epoch, `carry` records behind its start."""
+
+    def next(self) -> Batch | None:
+        """The next batch, or None at the end of the epoch."""
+
+    def carry(self) -> int:
+        """Records of the next epoch that the batches so far have taken."""
+
+    def close(self) -> None:
+        """Give up threads and files; idempotent."""
+
+
+class MXDataIter(DataIter):
+    """The DataIter over a source of batches: what MXNet's native iterators are.
+
+    An epoch ends with StopIteration (or False from `iter_next`) until `reset`. Each
+    batch has one data array and one label array; `getdata` and `getlabel` give the
+    array itself.
+    """
+
+    def __init__(
+        self,
+        handle: Source,
+        data_name: str = "data",
+        label_name: str = "softmax_label",
+        **_: object,
+    ) -> None:
+        super().__init__(handle.batch_size)
+        self.handle = handle
+        self.data_name = data_name
+        self.label_name = label_name
+        self._epoch = 0
+        self._delivered = False
+        self._over = False
+        self._first_only = False
+        self._batch: Batch | None = None
+        handle.start(0, 0)
+
+    @property
+    def provide_data(self) -> list[DataDesc]:
+        """Name, shape, dtype and layout of the data."""
+        source = self.handle
+        kind = source.dtype.type
+        return [DataDesc(self.data_name, source.data_shape, kind, source.layout)]
+
+    @property
+    def provide_label(self) -> list[DataDesc]:
+        """Name, shape and dtype of the label."""
+        source = self.handle
+        return [DataDesc(self.label_name, source.label_shape, source.label_dtype.type)]
+
+    def reset(self) -> None:
+        """Begin the next epoch, or the same one again if no batch of it was taken.
+
+        After the last batch of an epoch, records that completed it are not given a
+        second time; in mid-epoch the next epoch starts at its first record.
+        """
+        carry = self.handle.carry()
+        self._epoch += self._delivered
+        self._delivered = False
+        self._over = False
+        self._batch = None
+        self.handle.start(self._epoch, carry)
+
+    def iter_next(self) -> bool:
+        """Move to the next batch; False at the end of the epoch, until `reset`."""
+        if self._first_only and self._batch is not None:
+            return True
+        if self._over:
+            return False
+        self._batch = None
+        self._batch = self.handle.next()
+        self._over = self._batch is None
+        self._delivered = self._delivered or not self._over
+        return not self._over
+
+    def next(self) -> DataBatch:
+        """The next batch; StopIteration at the end of the epoch, until `reset`."""
+        if not self.iter_next():
+            raise StopIteration
+        return DataBatch(
+            data=[self.getdata()],
+            label=[self.getlabel()],
+            pad=self.getpad(),
+            index=self.getindex(),
+        )
+
+    def _current(self) -> Batch:
+        if self._batch is None:
+            raise RuntimeError("there is no current batch: call iter_next() first")
+        return self._batch
+
+    def getdata(self) -> Any:
+        """Data of the current batch: one array."""
+        return self._current().data.view(NDArray)
+
+    def getlabel(self) -> Any:
+        """Label of the current batch: one array."""
+        return self._current().label.view(NDArray)
+
+    def getindex(self) -> Any:
+        """Ids of the current batch's records, uint64."""
+        return self._current().index
+
+    def getpad(self) -> int:
+        """Rows at the end of the current batch that are no new samples."""
+        return self._current().pad
+
+    def debug_skip_load(self) -> None:
+        """From the next batch on, give that batch again and again: for timing."""
+        self._first_only = True
+
+    def close(self) -> None:
+        """Stop the threads. Batches handed out stay valid."""
+        self.handle.close()
+
+
+class ImageRecordIter(MXDataIter):
     """Batches of images from RecordIO files, as MXNet's mx.io.ImageRecordIter gives
     them.
 
@@ -167,99 +302,17 @@ class ImageRecordIter(DataIter):
     """
 
     def __init__(self, **options: Unpack[MxOptions]) -> None:
-        name = type(self).__name__
-        bound = params.bind(name, params.MX, options)
+        bound = params.bind(type(self).__name__, params.MX, options)
         self._loader = ImageLoader(bound, running=True)
-        super().__init__(self._loader.batch_size)
-        self.data_name: str = bound.get("data_name", "data")
-        self.label_name: str = bound.get("label_name", "softmax_label")
-        self._epoch = 0
-        self._carry = 0  # rows of the next epoch in the batches delivered
-        self._delivered = False
-        self._over = False
-        self._batch: Batch | None = None
-        self._loader.start(0)
-
-    @property
-    def provide_data(self) -> list[DataDesc]:
-        """Name, shape, dtype and layout of the data."""
-        layout = "NHWC" if self._loader.options.get("layout") else "NCHW"
-        return [
-            DataDesc(
-                self.data_name, self._loader.data_shape, self._loader.dtype.type, layout
-            )
-        ]
-
-    @property
-    def provide_label(self) -> list[DataDesc]:
-        """Name, shape and dtype of the label."""
-        return [DataDesc(self.label_name, self._loader.label_shape, np.float32)]
-
-    def reset(self) -> None:
-        """Begin the next epoch, or the same one again if no batch of it was taken.
-
-        After the last batch of an epoch, records that completed it are not given a
-        second time; in mid-epoch the next epoch starts at its first record.
-        """
-        self._epoch += self._delivered
-        self._loader.start(self._epoch, self._carry)
-        self._carry = 0
-        self._delivered = False
-        self._over = False
-        self._batch = None
-
-    def iter_next(self) -> bool:
-        """Move to the next batch; False at the end of the epoch, until `reset`."""
-        if self._over:
-            return False
-        self._batch = None
-        self._batch = self._loader.next()
-        if self._batch is None:
-            self._over = True
-            return False
-        self._carry = self._loader.carry()
-        self._delivered = True
-        return True
-
-    def next(self) -> DataBatch:
-        """The next batch; StopIteration at the end of the epoch, until `reset`."""
-        if not self.iter_next():
-            raise StopIteration
-        return DataBatch(
-            data=[self.getdata()],
-            label=[self.getlabel()],
-            pad=self.getpad(),
-            index=self.getindex(),
+        super().__init__(
+            self._loader,
+            bound.get("data_name", "data"),
+            bound.get("label_name", "softmax_label"),
         )
-
-    def _current(self) -> Batch:
-        if self._batch is None:
-            raise RuntimeError("there is no current batch: call iter_next() first")
-        return self._batch
-
-    def getdata(self) -> NDArray:
-        """Data of the current batch: one array."""
-        return self._current().data.view(NDArray)
-
-    def getlabel(self) -> NDArray:
-        """Label of the current batch: one array."""
-        return self._current().label.view(NDArray)
-
-    def getindex(self) -> Any:
-        """Ids of the current batch's records, uint64."""
-        return self._current().index
-
-    def getpad(self) -> int:
-        """Rows at the end of the current batch that are no new samples."""
-        return self._current().pad
 
     def errors(self) -> list[BadRecord]:
         """The records that on_error='skip' left out or 'replace' replaced so far."""
         return self._loader.errors()
-
-    def close(self) -> None:
-        """Stop the threads. Batches handed out stay valid."""
-        self._loader.close()
 
 
 ImageRecordIter.__signature__ = params.signature(params.MX)  # type: ignore[attr-defined]
