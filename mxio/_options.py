@@ -13,18 +13,40 @@ class Options(TypedDict, total=False):
     data_shape: tuple[int, int, int]
     label_width: int
     shuffle: bool
+    shuffle_chunk_size: int
+    shuffle_chunk_seed: int
     seed: int
     cache_index: bool
     batch_size: int
     dtype: Literal["float32", "float16", "uint8", "int8"]
     layout: Literal["NCHW", "NHWC"]
     resize: int
+    max_rotate_angle: int
+    max_shear_ratio: float
+    rotate: int
+    rotate_list: str
+    max_random_scale: float
+    min_random_scale: float
+    max_img_size: float
+    min_img_size: float
+    pad: int
+    fill_value: int
+    max_crop_size: int
+    min_crop_size: int
     rand_crop: bool
     random_resized_crop: bool
     max_random_area: float
     min_random_area: float
     max_aspect_ratio: float
     min_aspect_ratio: float | None
+    inter_method: int
+    brightness: float
+    contrast: float
+    saturation: float
+    random_h: int
+    random_s: int
+    random_l: int
+    pca_noise: float
     mirror: bool
     rand_mirror: bool
     mean_img: str | os.PathLike[str]
@@ -37,6 +59,8 @@ class Options(TypedDict, total=False):
     std_b: float
     std_a: float
     scale: float
+    max_random_contrast: float
+    max_random_illumination: float
     seed_aug: int | None
     preprocess_threads: int
     prefetch_buffer: int

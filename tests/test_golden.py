@@ -23,11 +23,6 @@ TOLERANCES = {
 
 # What the cases wait for.
 MISSING = {
-    "affine transforms": "rotate30 rotate45_fill0 rotate_list_neg scale0.8 aspect1.5"
-    " max_img_size30 all_affine",
-    "inter_method": "resize64_inter2 resize24_inter3 crop_size33_area resize24_inter1",
-    "min_crop_size, max_crop_size": "crop_size24",
-    "pad, fill_value": "pad4 pad_gray pad_rgba resize_pad_crop",
     "ImageRecordUInt8Iter": "uint8iter_resize",
     "ImageRecordIter_v1": "v1_norm",
     "ImageDetRecordIter": "det_force det_fit det_labelpad det_mirror det_mean",

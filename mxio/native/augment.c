@@ -1,13 +1,11 @@
+/* The doing half of augment.h: a plan carried out on pixels. augment_plan.c decides. */
 #include "augment.h"
 
-#include <math.h>
 #include <string.h>
 
-/* Tries of random_resized_crop before it gives up; MXNet's number. */
-#define TRIES 10
-
+/* What comes out of a plan's steps. */
 static struct mxio_size
-size_now(const struct mxio_plan *plan)
+final_size(const struct mxio_plan *plan)
 {
     if (plan->step_count == 0)
         return plan->from;
@@ -15,169 +13,43 @@ size_now(const struct mxio_plan *plan)
     return (struct mxio_size){to.width, to.height};
 }
 
-static void
-add_step(struct mxio_plan *plan, enum mxio_step_kind kind, struct mxio_rect to)
+/* A window of at least one pixel, inside of a picture. */
+static struct mxio_rect
+inside(struct mxio_rect window, struct mxio_size size)
 {
-    const struct mxio_size from = size_now(plan);
-    const bool nothing =
-        to.x == 0 && to.y == 0 && to.width == from.width && to.height == from.height;
+    int left = window.x < 0 ? 0 : window.x, top = window.y < 0 ? 0 : window.y;
+    int right = window.x + window.width, bottom = window.y + window.height;
 
-    if (!nothing)
-        plan->steps[plan->step_count++] = (struct mxio_step){kind, from, to};
-}
-
-/* A resize to sizes that may be absurd: a picture of 1 x 60000 pixels, shorter edge
- * 256. */
-static enum mxio_status
-add_resize(struct mxio_plan *plan, const struct mxio_params *params, int64_t width,
-           int64_t height, struct mxio_error *err)
-{
-    if (width > INT32_MAX / height || width * height > params->max_pixels)
-        return mxio_fail(
-            err, MXIO_EDATA,
-            "resizing %d x %d pixels to %lld x %lld makes more than max_pixels=%lld",
-            plan->from.width, plan->from.height, (long long)width, (long long)height,
-            (long long)params->max_pixels);
-    add_step(plan, MXIO_STEP_RESIZE, (struct mxio_rect){0, 0, (int)width, (int)height});
-    return MXIO_OK;
-}
-
-/* mxnet.md 4.1: the shorter edge, the other by integer division. */
-static enum mxio_status
-plan_resize(struct mxio_plan *plan, const struct mxio_params *params,
-            struct mxio_error *err)
-{
-    const int64_t cols = plan->from.width, rows = plan->from.height;
-
-    if (params->resize <= 0)
-        return MXIO_OK;
-    if (rows > cols)
-        return add_resize(plan, params, params->resize, params->resize * rows / cols,
-                          err);
-    return add_resize(plan, params, params->resize * cols / rows, params->resize, err);
-}
-
-/* mxnet.md 4.3: up to ten boxes are tried; false when none fits, or there is nothing to
- * draw. */
-static bool
-draw_resized_crop(const struct mxio_params *params, struct mxio_rng rng,
-                  struct mxio_size size, struct mxio_rect *out)
-{
-    double low, high;
-
-    mxio_params_aspect(params, &low, &high);
-    if (params->min_random_area == 1 && params->max_random_area == 1 && low == 1 &&
-        high == 1)
-        return false;
-    for (uint32_t i = 0; i < TRIES; i++) {
-        const uint32_t t = i * MXIO_DRAW_TRY;
-        const double share = params->min_random_area +
-                             (params->max_random_area - params->min_random_area) *
-                                 mxio_rng_unit(rng, t + MXIO_DRAW_AREA);
-        const double area = share * size.width * size.height;
-        const double ratio =
-            low + (high - low) * mxio_rng_unit(rng, t + MXIO_DRAW_RATIO);
-        const bool swap = mxio_rng_integer(rng, t + MXIO_DRAW_SWAP, 0, 1) == 1;
-        const double wide = round(sqrt(area * ratio)),
-                     narrow = round(sqrt(area / ratio));
-        const double width = swap ? narrow : wide, height = swap ? wide : narrow;
-        if (width < 1 || height < 1 || width > size.width || height > size.height)
-            continue;
-        const int64_t right = size.width - (int64_t)width,
-                      down = size.height - (int64_t)height;
-        *out = (struct mxio_rect){.x = (int)mxio_rng_integer(rng, t + MXIO_DRAW_CROP_X,
-                                                             0, right),
-                                  .y = (int)mxio_rng_integer(rng, t + MXIO_DRAW_CROP_Y,
-                                                             0, down),
-                                  .width = (int)width,
-                                  .height = (int)height};
-        return true;
-    }
-    return false;
-}
-
-/* mxnet.md 4.3, plain crop: enlarge what is too small, first by rows, then by columns;
- * then cut. */
-static enum mxio_status
-plan_crop(struct mxio_plan *plan, const struct mxio_params *params, struct mxio_rng rng,
-          struct mxio_error *err)
-{
-    const int width = (int)params->data_shape.width,
-              height = (int)params->data_shape.height;
-    struct mxio_size size = size_now(plan);
-    enum mxio_status status = MXIO_OK;
-
-    if (size.height < height) {
-        const int64_t cols =
-            (int64_t)((float)height / (float)size.height * (float)size.width);
-        status = add_resize(plan, params, cols > 0 ? cols : 1, height, err);
-    }
-    size = size_now(plan);
-    if (status == MXIO_OK && size.width < width) {
-        const int64_t rows =
-            (int64_t)((float)width / (float)size.width * (float)size.height);
-        /* Rounding may take a row of those just made. */
-        status = add_resize(plan, params, width, rows > height ? rows : height, err);
-    }
-    if (status != MXIO_OK)
-        return status;
-    size = size_now(plan);
-    const int right = size.width - width, down = size.height - height;
-    struct mxio_rect box = {right / 2, down / 2, width, height};
-    if (params->rand_crop) {
-        box.x = (int)mxio_rng_integer(rng, MXIO_DRAW_CROP_X, 0, right);
-        box.y = (int)mxio_rng_integer(rng, MXIO_DRAW_CROP_Y, 0, down);
-    }
-    add_step(plan, MXIO_STEP_CROP, box);
-    return MXIO_OK;
-}
-
-enum mxio_status
-mxio_plan_draw(const struct mxio_params *params, struct mxio_rng rng,
-               struct mxio_size from, struct mxio_plan *out, struct mxio_error *err)
-{
-    struct mxio_plan plan = {.from = from};
-    struct mxio_rect box;
-
-    enum mxio_status status = plan_resize(&plan, params, err);
-    if (status != MXIO_OK)
-        return status;
-    if (params->random_resized_crop &&
-        draw_resized_crop(params, rng, size_now(&plan), &box)) {
-        add_step(&plan, MXIO_STEP_CROP, box);
-        status = add_resize(&plan, params, params->data_shape.width,
-                            params->data_shape.height, err);
-    } else {
-        status = plan_crop(&plan, params, rng, err);
-    }
-    if (status != MXIO_OK)
-        return status;
-    plan.mirror =
-        params->mirror ||
-        (params->rand_mirror && mxio_rng_integer(rng, MXIO_DRAW_MIRROR, 0, 1) == 1);
-    *out = plan;
-    return MXIO_OK;
+    left = left < size.width ? left : size.width - 1;
+    top = top < size.height ? top : size.height - 1;
+    right = right > size.width ? size.width : right > left ? right : left + 1;
+    bottom = bottom > size.height ? size.height : bottom > top ? bottom : top + 1;
+    return (struct mxio_rect){left, top, right - left, bottom - top};
 }
 
 /* The part of a step's input that a window of its output is made of. */
 static struct mxio_rect
 input_window(const struct mxio_step *step, struct mxio_rect window)
 {
-    if (step->kind == MXIO_STEP_CROP) {
+    const struct mxio_size to = {step->to.width, step->to.height};
+
+    switch (step->kind) {
+    case MXIO_STEP_RESIZE:
+        return mxio_resize_source(step->from, to, step->inter, window);
+    case MXIO_STEP_WARP:
+        return (struct mxio_rect){0, 0, step->from.width, step->from.height};
+    default:
         window.x += step->to.x;
         window.y += step->to.y;
-        return window;
+        return inside(window, step->from);
     }
-    return mxio_resize_source(step->from,
-                              (struct mxio_size){step->to.width, step->to.height},
-                              window);
 }
 
 /* The part of the output of step `last` that the whole plan uses. */
 static struct mxio_rect
 window_behind(const struct mxio_plan *plan, int last)
 {
-    const struct mxio_size size = size_now(plan);
+    const struct mxio_size size = final_size(plan);
     struct mxio_rect window = {0, 0, size.width, size.height};
 
     for (int i = plan->step_count - 1; i > last; i--)
@@ -195,74 +67,100 @@ void
 mxio_augmenter_free(struct mxio_augmenter *augmenter)
 {
     mxio_resizer_free(&augmenter->resizer);
+    mxio_warper_free(&augmenter->warper);
+    mxio_emission_free(&augmenter->emission);
     for (int i = 0; i < 2; i++)
         mxio_buffer_free(&augmenter->between[i]);
     mxio_buffer_free(&augmenter->flipped);
-    mxio_buffer_free(&augmenter->scratch);
 }
 
+/* ---- steps from picture to picture ---- */
+
+/* Room for a window of pixels; *view becomes the picture of size `to` that holds it. */
 static enum mxio_status
-emit_resized(struct mxio_augmenter *augmenter, const struct mxio_view *view,
-             struct mxio_size to, struct mxio_rect window, bool mirror, void *out,
-             struct mxio_error *err)
-{
-    const enum mxio_status status =
-        mxio_resizer_start(&augmenter->resizer, view, to, window, mirror, err);
-
-    if (status != MXIO_OK)
-        return status;
-    for (int y = 0; y < window.height; y++)
-        mxio_emit_row(augmenter->emitter, mxio_resizer_row(&augmenter->resizer, y), y,
-                      mirror, augmenter->scratch.bytes, out);
-    return MXIO_OK;
-}
-
-static enum mxio_status
-emit_view(struct mxio_augmenter *augmenter, const struct mxio_view *view, bool mirror,
-          void *out, struct mxio_error *err)
-{
-    const size_t row_size = (size_t)view->width * (size_t)view->channels;
-    const enum mxio_status status =
-        mxio_buffer_need(&augmenter->flipped, row_size + MXIO_SLACK, err);
-
-    if (status != MXIO_OK)
-        return status;
-    for (int y = 0; y < view->height; y++) {
-        const uint8_t *row = view->bytes + (size_t)y * view->stride;
-        if (mirror) {
-            augmenter->emitter->kernels->flip_row(augmenter->flipped.bytes, row,
-                                                  (size_t)view->width, view->channels);
-            row = augmenter->flipped.bytes;
-        }
-        mxio_emit_row(augmenter->emitter, row, y, mirror, augmenter->scratch.bytes,
-                      out);
-    }
-    return MXIO_OK;
-}
-
-/* A resize whose output is needed by further steps. */
-static enum mxio_status
-resize_between(struct mxio_augmenter *augmenter, struct mxio_buffer *room,
-               struct mxio_view *view, struct mxio_size to, struct mxio_rect window,
-               struct mxio_error *err)
+make_picture(struct mxio_buffer *room, struct mxio_view *view, struct mxio_size to,
+             struct mxio_rect window, struct mxio_error *err)
 {
     const size_t row_size = (size_t)window.width * (size_t)view->channels;
-    enum mxio_status status =
+    const enum mxio_status status =
         mxio_buffer_need(room, row_size * (size_t)window.height + MXIO_SLACK, err);
 
     if (status == MXIO_OK)
-        status = mxio_resizer_start(&augmenter->resizer, view, to, window, false, err);
+        *view = (struct mxio_view){.bytes = room->bytes,
+                                   .stride = row_size,
+                                   .width = to.width,
+                                   .height = to.height,
+                                   .channels = view->channels,
+                                   .held = window};
+    return status;
+}
+
+static enum mxio_status
+resize_step(struct mxio_augmenter *augmenter, const struct mxio_step *step,
+            struct mxio_buffer *room, struct mxio_view *view, struct mxio_rect window,
+            struct mxio_error *err)
+{
+    const struct mxio_size to = {step->to.width, step->to.height};
+    const struct mxio_view from = *view;
+
+    enum mxio_status status = make_picture(room, view, to, window, err);
+    if (status == MXIO_OK)
+        status = mxio_resizer_start(&augmenter->resizer, &from, to, step->inter, window,
+                                    false, err);
+    for (int y = 0; y < window.height && status == MXIO_OK; y++)
+        memcpy(room->bytes + (size_t)y * view->stride,
+               mxio_resizer_row(&augmenter->resizer, y), view->stride);
+    return status;
+}
+
+static enum mxio_status
+warp_step(struct mxio_augmenter *augmenter, const struct mxio_plan *plan,
+          const struct mxio_step *step, struct mxio_buffer *room,
+          struct mxio_view *view, struct mxio_error *err)
+{
+    const struct mxio_size to = {step->to.width, step->to.height};
+    const struct mxio_view from = *view;
+    const enum mxio_status status = make_picture(room, view, to, step->to, err);
+
     if (status != MXIO_OK)
         return status;
-    for (int y = 0; y < window.height; y++)
-        memcpy(room->bytes + (size_t)y * row_size,
-               mxio_resizer_row(&augmenter->resizer, y), row_size);
-    *view = (struct mxio_view){.bytes = room->bytes,
-                               .stride = row_size,
-                               .width = to.width,
-                               .height = to.height,
-                               .channels = view->channels,
-                               .held = window};
+    return mxio_warp(&augmenter->warper, &from, plan->matrix, to, step->inter,
+                     plan->border, room->bytes, err);
+}
+
+static void
+fill_pixels(uint8_t *out, const uint8_t border[4], size_t count, size_t channels)
+{
+    for (size_t i = 0; i < count; i++)
+        memcpy(out + i * channels, border, channels);
+}
+
+/* Border in the window of the output, then the rows of the input inside of it. */
+static enum mxio_status
+pad_step(const struct mxio_plan *plan, const struct mxio_step *step,
+         struct mxio_buffer *room, struct mxio_view *view, struct mxio_rect window,
+         struct mxio_error *err)
+{
+    const struct mxio_size to = {step->to.width, step->to.height};
+    const struct mxio_view from = *view;
+    const size_t pixel = (size_t)from.channels;
+    const enum mxio_status status = make_picture(room, view, to, window, err);
+
+    if (status != MXIO_OK)
+        return status;
+    fill_pixels(room->bytes, plan->border, (size_t)window.width * (size_t)window.height,
+                pixel);
+    /* In coordinates of the input. */
+    const int left = window.x + step->to.x, top = window.y + step->to.y;
+    const int first = left > 0 ? left : 0;
+    const int end = left + window.width < from.width ? left + window.width : from.width;
+    for (int y = 0; y < window.height && first < end; y++)
+        if (top + y >= 0 && top + y < from.height)
+            memcpy(room->bytes + (size_t)y * view->stride +
+                       (size_t)(first - left) * pixel,
+                   from.bytes + (size_t)(top + y - from.held.y) * from.stride +
+                       (size_t)(first - from.held.x) * pixel,
+                   (size_t)(end - first) * pixel);
     return MXIO_OK;
 }
 
@@ -275,14 +173,156 @@ crop_view(struct mxio_view *view, struct mxio_rect to)
     view->held.y -= to.y;
 }
 
-/* The step is the last that makes pixels: only crops follow. */
+/* The view with its first byte at its own pixel (0, 0). */
+static struct mxio_view
+from_origin(struct mxio_view view)
+{
+    view.bytes -= (ptrdiff_t)view.held.y * (ptrdiff_t)view.stride +
+                  (ptrdiff_t)view.held.x * (ptrdiff_t)view.channels;
+    view.held = (struct mxio_rect){0, 0, view.width, view.height};
+    return view;
+}
+
+/* ---- colours ---- */
+
 static bool
-is_last_resize(const struct mxio_plan *plan, int step)
+changes_colors(const struct mxio_plan *plan)
+{
+    return plan->color.jitter || plan->color.hls || plan->color.noise;
+}
+
+static void
+jitter(const struct mxio_color_plan *plan, uint8_t *pixels, size_t count, int channels)
+{
+    struct mxio_color_table table;
+
+    for (int i = 0; i < 3; i++) {
+        const float alpha = plan->alpha[plan->order[i]];
+        switch (plan->order[i]) {
+        case MXIO_BRIGHTNESS:
+            mxio_color_scale(&table, alpha, 0);
+            mxio_color_apply(&table, pixels, count, channels);
+            break;
+        case MXIO_CONTRAST:
+            mxio_color_scale(&table, alpha,
+                             (1 - alpha) *
+                                 mxio_color_gray_mean(pixels, count, channels));
+            mxio_color_apply(&table, pixels, count, channels);
+            break;
+        case MXIO_SATURATION:
+            mxio_color_saturate(pixels, count, channels, alpha);
+            break;
+        }
+    }
+}
+
+/* Change the colours of the rows at `pixels`, which have no gaps. */
+static void
+change_colors(const struct mxio_color_plan *plan, uint8_t *pixels, size_t count,
+              int channels)
+{
+    struct mxio_color_table table;
+
+    if (plan->jitter)
+        jitter(plan, pixels, count, channels);
+    if (plan->hls)
+        mxio_color_shift_hls(pixels, count, channels, plan->hls_shift);
+    if (plan->noise) {
+        mxio_color_shift(&table, plan->noise_shift);
+        mxio_color_apply(&table, pixels, count, channels);
+    }
+}
+
+/* Colours are changed in a picture of our own; the view may be the decoder's. */
+static enum mxio_status
+color_step(const struct mxio_plan *plan, struct mxio_buffer *room,
+           struct mxio_view *view, struct mxio_error *err)
+{
+    const struct mxio_view from = from_origin(*view);
+    const struct mxio_size size = {view->width, view->height};
+    const enum mxio_status status = make_picture(room, view, size, from.held, err);
+
+    if (status != MXIO_OK)
+        return status;
+    for (int y = 0; y < size.height; y++)
+        memcpy(room->bytes + (size_t)y * view->stride,
+               from.bytes + (size_t)y * from.stride, view->stride);
+    change_colors(&plan->color, room->bytes, (size_t)size.width * (size_t)size.height,
+                  view->channels);
+    return MXIO_OK;
+}
+
+/* ---- to values ---- */
+
+static enum mxio_status
+emit_resized(struct mxio_augmenter *augmenter, const struct mxio_step *step,
+             const struct mxio_view *view, struct mxio_rect window, bool mirror,
+             void *out, struct mxio_error *err)
+{
+    const struct mxio_size to = {step->to.width, step->to.height};
+    const enum mxio_status status =
+        mxio_resizer_start(&augmenter->resizer, view, to, step->inter, window, mirror,
+                           err);
+
+    if (status != MXIO_OK)
+        return status;
+    for (int y = 0; y < window.height; y++)
+        mxio_emit_row(&augmenter->emission, augmenter->emitter,
+                      mxio_resizer_row(&augmenter->resizer, y), y, mirror, out);
+    return MXIO_OK;
+}
+
+static enum mxio_status
+emit_view(struct mxio_augmenter *augmenter, const struct mxio_view *view, bool mirror,
+          void *out, struct mxio_error *err)
+{
+    const struct mxio_view from = from_origin(*view);
+    const size_t row_size = (size_t)view->width * (size_t)view->channels;
+    const enum mxio_status status =
+        mxio_buffer_need(&augmenter->flipped, row_size + MXIO_SLACK, err);
+
+    if (status != MXIO_OK)
+        return status;
+    for (int y = 0; y < view->height; y++) {
+        const uint8_t *row = from.bytes + (size_t)y * from.stride;
+        if (mirror) {
+            augmenter->emitter->kernels->flip_row(augmenter->flipped.bytes, row,
+                                                  (size_t)view->width, view->channels);
+            row = augmenter->flipped.bytes;
+        }
+        mxio_emit_row(&augmenter->emission, augmenter->emitter, row, y, mirror, out);
+    }
+    return MXIO_OK;
+}
+
+/* The step is the last that makes pixels, and its rows can be emitted as they come. */
+static bool
+is_emitted(const struct mxio_plan *plan, int step)
 {
     for (int i = step + 1; i < plan->step_count; i++)
         if (plan->steps[i].kind != MXIO_STEP_CROP)
             return false;
-    return plan->steps[step].kind == MXIO_STEP_RESIZE;
+    return plan->steps[step].kind == MXIO_STEP_RESIZE && !changes_colors(plan);
+}
+
+static enum mxio_status
+apply_step(struct mxio_augmenter *augmenter, const struct mxio_plan *plan, int number,
+           struct mxio_buffer *room, struct mxio_view *view, struct mxio_error *err)
+{
+    const struct mxio_step *step = &plan->steps[number];
+    const struct mxio_rect window = window_behind(plan, number);
+
+    switch (step->kind) {
+    case MXIO_STEP_RESIZE:
+        return resize_step(augmenter, step, room, view, window, err);
+    case MXIO_STEP_WARP:
+        return warp_step(augmenter, plan, step, room, view, err);
+    case MXIO_STEP_PAD:
+        return pad_step(plan, step, room, view, window, err);
+    default:
+        crop_view(view, step->to);
+        return MXIO_OK;
+    }
 }
 
 enum mxio_status
@@ -292,25 +332,18 @@ mxio_plan_apply(struct mxio_augmenter *augmenter, const struct mxio_plan *plan,
     struct mxio_view now = *view;
     int made = 0; /* pictures between steps: each is made from the one before it */
     enum mxio_status status =
-        mxio_buffer_need(&augmenter->scratch, mxio_emit_scratch(augmenter->emitter),
-                         err);
+        mxio_emission_start(&augmenter->emission, augmenter->emitter, plan->tone, err);
 
     for (int i = 0; i < plan->step_count && status == MXIO_OK; i++) {
-        const struct mxio_step *step = &plan->steps[i];
-        const struct mxio_size to = {step->to.width, step->to.height};
-        const struct mxio_rect window = window_behind(plan, i);
-        if (step->kind == MXIO_STEP_CROP)
-            crop_view(&now, step->to);
-        else if (is_last_resize(plan, i))
-            return emit_resized(augmenter, &now, to, window, plan->mirror, out, err);
-        else
-            status = resize_between(augmenter, &augmenter->between[made++ & 1], &now,
-                                    to, window, err);
+        if (is_emitted(plan, i))
+            return emit_resized(augmenter, &plan->steps[i], &now,
+                                window_behind(plan, i), plan->mirror, out, err);
+        status =
+            apply_step(augmenter, plan, i, &augmenter->between[made & 1], &now, err);
+        made += plan->steps[i].kind != MXIO_STEP_CROP;
     }
-    if (status != MXIO_OK)
-        return status;
-    /* What the crops left lies at the start of the view's own coordinates. */
-    now.bytes -= (ptrdiff_t)now.held.y * (ptrdiff_t)now.stride +
-                 (ptrdiff_t)now.held.x * (ptrdiff_t)now.channels;
-    return emit_view(augmenter, &now, plan->mirror, out, err);
+    if (status == MXIO_OK && changes_colors(plan))
+        status = color_step(plan, &augmenter->between[made & 1], &now, err);
+    return status == MXIO_OK ? emit_view(augmenter, &now, plan->mirror, out, err)
+                             : status;
 }

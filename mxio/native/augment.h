@@ -1,39 +1,63 @@
 /*
  * Augmentation: decide a plan, then do it.
  *
- * A plan is plain numbers; drawing one needs no picture, carrying it out no random
- * numbers. Order and formulas are MXNet's: resize of the shorter edge, then a crop
- * (random_resized_crop, random or centred), then mirror and normalisation. Source:
- * MXNet 1.9.1 image_aug_default.cc.
+ * A plan is plain numbers; drawing one needs no picture, carrying it out no random numbers.
+ * Order and formulas are MXNet's (image_aug_default.cc of 1.9.1): resize of the shorter
+ * edge, rotation with shear, scale and stretch, border, crop, colours; then mirror and
+ * normalisation.
  *
  * Owner:   an augmenter is one worker's scratch.
  * Threads: one augmenter per thread; plans are values.
- * Errors:  MXIO_EDATA when a step would make more than max_pixels pixels, MXIO_ENOMEM.
+ * Errors:  MXIO_EDATA when a step would make more than max_pixels pixels or the picture
+ *          is too small for a crop, MXIO_ENOMEM.
  */
 #ifndef MXIO_AUGMENT_H
 #define MXIO_AUGMENT_H
 
 #include "base.h"
+#include "color.h"
 #include "emit.h"
 #include "params.h"
 #include "resize.h"
 #include "rng.h"
+#include "warp.h"
 
-enum mxio_step_kind { MXIO_STEP_RESIZE, MXIO_STEP_CROP };
+enum mxio_step_kind {
+    MXIO_STEP_RESIZE,
+    MXIO_STEP_WARP, /* by the plan's matrix */
+    MXIO_STEP_PAD,  /* to.x = to.y = -border */
+    MXIO_STEP_CROP,
+};
 
 struct mxio_step {
     enum mxio_step_kind kind;
+    enum mxio_inter inter; /* RESIZE, WARP */
     struct mxio_size from; /* of the picture that comes in */
-    struct mxio_rect to;   /* RESIZE: width and height; CROP: the window kept */
+    struct mxio_rect to;   /* what comes out, in coordinates of what came in */
 };
 
-#define MXIO_MAX_STEPS 5
+#define MXIO_MAX_STEPS 8
+
+enum mxio_jitter { MXIO_BRIGHTNESS, MXIO_CONTRAST, MXIO_SATURATION };
+
+/* What is done to the colours, in this order. */
+struct mxio_color_plan {
+    bool jitter, hls, noise; /* which of them are done */
+    enum mxio_jitter order[3];
+    float alpha[3]; /* by jitter */
+    int hls_shift[3];
+    float noise_shift[4]; /* red, green, blue, 0 */
+};
 
 struct mxio_plan {
     struct mxio_size from;
     int step_count;
     struct mxio_step steps[MXIO_MAX_STEPS];
+    float matrix[6]; /* columns and rows of a warp's input to those of its output */
+    uint8_t border[4];
+    struct mxio_color_plan color;
     bool mirror;
+    struct mxio_tone tone;
 };
 
 MXIO_MUST_USE enum mxio_status
@@ -47,15 +71,16 @@ mxio_plan_window(const struct mxio_plan *plan);
 struct mxio_augmenter {
     const struct mxio_emitter *emitter;
     struct mxio_resizer resizer;
+    struct mxio_warper warper;
+    struct mxio_emission emission;
     struct mxio_buffer between[2]; /* pictures between two steps */
-    struct mxio_buffer flipped, scratch;
+    struct mxio_buffer flipped;
 };
 
 void
 mxio_augmenter_free(struct mxio_augmenter *augmenter);
 
-/* Carry out the plan on a view that holds mxio_plan_window, into the sample at `out`.
- */
+/* Carry out the plan on a view that holds mxio_plan_window, into the sample at `out`. */
 MXIO_MUST_USE enum mxio_status
 mxio_plan_apply(struct mxio_augmenter *augmenter, const struct mxio_plan *plan,
                 const struct mxio_view *view, void *out, struct mxio_error *err);

@@ -76,6 +76,10 @@ mxio_alloc_pages(size_t size);
 void
 mxio_alloc_fail_at(uint64_t nth);
 
+struct mxio_size {
+    int width, height;
+};
+
 /* A rectangle of pixels: columns [x, x + width), rows [y, y + height). */
 struct mxio_rect {
     int x, y, width, height;

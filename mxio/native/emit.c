@@ -98,16 +98,42 @@ mxio_emitter_make(struct mxio_emitter *out, const struct mxio_params *params,
     return MXIO_OK;
 }
 
-size_t
-mxio_emit_scratch(const struct mxio_emitter *emitter)
+void
+mxio_emission_free(struct mxio_emission *emission)
 {
-    return emitter->shape.channels * emitter->shape.width + MXIO_SLACK;
+    mxio_buffer_free(&emission->planes);
+    mxio_buffer_free(&emission->tone);
+}
+
+enum mxio_status
+mxio_emission_start(struct mxio_emission *emission, const struct mxio_emitter *emitter,
+                    struct mxio_tone tone, struct mxio_error *err)
+{
+    const size_t count = emitter->shape.width * emitter->shape.channels;
+
+    emission->factor = emitter->factor;
+    emission->bias = emitter->bias;
+    enum mxio_status status =
+        mxio_buffer_need(&emission->planes, count + MXIO_SLACK, err);
+    if (status != MXIO_OK || (tone.contrast == 1 && tone.illumination == 0))
+        return status;
+    status = mxio_buffer_need(&emission->tone, 2 * count * sizeof(float), err);
+    if (status != MXIO_OK)
+        return status;
+    float *factor = (void *)emission->tone.bytes, *bias = factor + count;
+    for (size_t i = 0; i < (emitter->each ? count : emitter->shape.channels); i++) {
+        factor[i] = emitter->factor[i] * tone.contrast;
+        bias[i] = emitter->factor[i] * tone.illumination;
+    }
+    emission->factor = factor;
+    emission->bias = bias;
+    return MXIO_OK;
 }
 
 /* Convert a run of values; `run` is the channel in NCHW, 0 in NHWC. */
 static void
-convert(const struct mxio_emitter *emitter, const uint8_t *in, size_t run, int y,
-        bool mirrored, void *out)
+convert(const struct mxio_emission *emission, const struct mxio_emitter *emitter,
+        const uint8_t *in, size_t run, int y, bool mirrored, void *out)
 {
     const size_t count = run_length(emitter);
     const size_t at = emitter->each ? run * count : run;
@@ -116,8 +142,8 @@ convert(const struct mxio_emitter *emitter, const uint8_t *in, size_t run, int y
                            : 0;
     const struct mxio_affine by = {.mean =
                                        emitter->mean[mirrored ? 1 : 0] + mean_row + at,
-                                   .factor = emitter->factor + at,
-                                   .bias = emitter->bias + at,
+                                   .factor = emission->factor + at,
+                                   .bias = emission->bias + at,
                                    .step = emitter->each ? 1 : 0};
 
     switch (emitter->dtype) {
@@ -136,26 +162,26 @@ convert(const struct mxio_emitter *emitter, const uint8_t *in, size_t run, int y
 }
 
 void
-mxio_emit_row(const struct mxio_emitter *emitter, const uint8_t *row, int y,
-              bool mirrored, uint8_t *scratch, void *sample)
+mxio_emit_row(struct mxio_emission *emission, const struct mxio_emitter *emitter,
+              const uint8_t *row, int y, bool mirrored, void *sample)
 {
     const size_t count = run_length(emitter);
     const size_t size = value_size(emitter);
     const size_t channels = emitter->shape.channels;
+    const bool as_is = emitter->dtype == MXIO_UINT8;
     uint8_t *out = sample;
     uint8_t *planes[4] = {NULL};
 
     if (emitter->layout == MXIO_NHWC || channels == 1) {
-        convert(emitter, row, 0, y, mirrored, out + (size_t)y * count * size);
+        convert(emission, emitter, row, 0, y, mirrored, out + (size_t)y * count * size);
         return;
     }
-    const bool as_is = emitter->dtype == MXIO_UINT8;
     for (size_t c = 0; c < channels; c++) {
         uint8_t *place = out + (c * emitter->shape.height + (size_t)y) * count * size;
-        planes[c] = as_is ? place : scratch + c * count;
+        planes[c] = as_is ? place : emission->planes.bytes + c * count;
     }
     emitter->kernels->split_row(planes, row, count, (int)channels);
     for (size_t c = 0; c < channels && !as_is; c++)
-        convert(emitter, planes[c], c, y, mirrored,
+        convert(emission, emitter, planes[c], c, y, mirrored,
                 out + (c * emitter->shape.height + (size_t)y) * count * size);
 }

@@ -1,7 +1,8 @@
 /*
  * The last step: rows of 8-bit pixels to the values of a batch.
  *
- *   value = (pixel - mean) * (scale / std)          float32, float16
+ *   value = (pixel - mean) * (contrast * scale / std) + illumination * scale / std
+ *                                                   float32, float16
  *   value = pixel                                   uint8
  *   value = clamp(pixel - round(mean))              int8
  *
@@ -40,16 +41,31 @@ mxio_emitter_make(struct mxio_emitter *out, const struct mxio_params *params,
 void
 mxio_emitter_free(struct mxio_emitter *emitter);
 
-/* Bytes of scratch that mxio_emit_row wants. */
-size_t
-mxio_emit_scratch(const struct mxio_emitter *emitter);
+/* One worker's part of the emission: scratch, and the tone of the sample under way. */
+struct mxio_emission {
+    struct mxio_buffer planes;
+    struct mxio_buffer tone; /* factor and bias, when the tone is not the plain one */
+    const float *factor, *bias;
+};
+
+/* Random contrast and illumination of one sample; {1, 0} is the plain tone. */
+struct mxio_tone {
+    float contrast, illumination;
+};
+
+MXIO_MUST_USE enum mxio_status
+mxio_emission_start(struct mxio_emission *emission, const struct mxio_emitter *emitter,
+                    struct mxio_tone tone, struct mxio_error *err);
+
+void
+mxio_emission_free(struct mxio_emission *emission);
 
 /*
  * Row y, already mirrored when `mirrored`, of the sample at `sample`. The mirrored mean
  * image follows its pixels.
  */
 void
-mxio_emit_row(const struct mxio_emitter *emitter, const uint8_t *row, int y,
-              bool mirrored, uint8_t *scratch, void *sample);
+mxio_emit_row(struct mxio_emission *emission, const struct mxio_emitter *emitter,
+              const uint8_t *row, int y, bool mirrored, void *sample);
 
 #endif

@@ -40,6 +40,25 @@ split_row(uint8_t *const *planes, const uint8_t *row, size_t width, int channels
 }
 
 static void
+warp_row(uint8_t *out, const uint8_t *from, size_t stride,
+         const struct mxio_warp_point *points, size_t count, int channels)
+{
+    const int one = MXIO_WARP_STEPS, mask = one - 1;
+
+    for (size_t i = 0; i < count; i++) {
+        const int x = points[i].x & mask, y = points[i].y & mask;
+        const uint8_t *top = from + (size_t)(points[i].y >> 5) * stride +
+                             (size_t)(points[i].x >> 5) * (size_t)channels;
+        const uint8_t *bottom = top + stride;
+        for (int c = 0; c < channels; c++) {
+            const int upper = top[c] * (one - x) + top[c + channels] * x;
+            const int lower = bottom[c] * (one - x) + bottom[c + channels] * x;
+            *out++ = (uint8_t)((upper * (one - y) + lower * y + 512) >> 10);
+        }
+    }
+}
+
+static void
 flip_row(uint8_t *out, const uint8_t *row, size_t width, int channels)
 {
     const size_t pixel = (size_t)channels;
@@ -112,6 +131,7 @@ const struct mxio_kernels mxio_kernels_scalar = {
     .stretch_row = stretch_row,
     .blend_rows = blend_rows,
     .split_row = split_row,
+    .warp_row = warp_row,
     .flip_row = flip_row,
     .to_float32 = to_float32,
     .to_float16 = to_float16,

@@ -29,6 +29,12 @@ struct mxio_weights {
     int16_t pair[4][2];
 };
 
+/* A point of a picture in 1 / 32 pixel. */
+#define MXIO_WARP_STEPS 32
+struct mxio_warp_point {
+    int32_t x, y;
+};
+
 struct mxio_kernels {
     const char *name;
 
@@ -48,6 +54,13 @@ struct mxio_kernels {
     /* Interleaved pixels to one plane per channel (3 or 4). */
     void (*split_row)(uint8_t *const *planes, const uint8_t *row, size_t width,
                       int channels);
+
+    /*
+     * Bilinear values at points whose four neighbours are all inside, weights multiples
+     * of 1 / 1024, rounded half up; for pixels of 1, 3 or 4 channels.
+     */
+    void (*warp_row)(uint8_t *out, const uint8_t *from, size_t stride,
+                     const struct mxio_warp_point *points, size_t count, int channels);
 
     /* Right to left: pixels of 1, 3 or 4 channels. */
     void (*flip_row)(uint8_t *out, const uint8_t *row, size_t width, int channels);

@@ -5,6 +5,7 @@
 #if defined __x86_64__
 
 #include <immintrin.h>
+#include <string.h>
 
 #define AVX2 __attribute__((target("avx2,f16c")))
 
@@ -126,6 +127,55 @@ split_row(uint8_t *const *planes, const uint8_t *row, size_t width, int channels
                                   channels);
 }
 
+/* The two rows of one point in the two halves: weighted by column here, by row after. */
+AVX2 static inline __m128i
+warp_one(const uint8_t *from, size_t stride, struct mxio_warp_point point,
+         size_t channels, __m256i pairs)
+{
+    const int x = point.x & 31, y = point.y & 31;
+    const uint8_t *top =
+        from + (size_t)(point.y >> 5) * stride + (size_t)(point.x >> 5) * channels;
+    const __m256i pixels = _mm256_shuffle_epi8(load_both(top, top + stride), pairs);
+    const __m256i by =
+        _mm256_inserti128_si256(_mm256_set1_epi32((32 - x) * (32 - y) | x * (32 - y)
+                                                                            << 16),
+                                _mm_set1_epi32((32 - x) * y | (x * y) << 16), 1);
+    const __m256i sums = _mm256_madd_epi16(pixels, by);
+
+    return _mm_add_epi32(_mm256_castsi256_si128(sums),
+                         _mm256_extracti128_si256(sums, 1));
+}
+
+/* Two pixels at once; those of 3 channels are stored with a byte more, stored over next. */
+AVX2 static void
+warp_row(uint8_t *out, const uint8_t *from, size_t stride,
+         const struct mxio_warp_point *points, size_t count, int channels)
+{
+    const size_t step = (size_t)channels;
+    size_t i = 0;
+
+    if (channels != 1) {
+        const int8_t *order = channels == 3 ? pairs_3 : pairs_4;
+        const __m256i pairs =
+            _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)order));
+        const __m128i half = _mm_set1_epi32(512);
+        for (; i + 3 <= count; i += 2) {
+            const __m128i first = warp_one(from, stride, points[i], step, pairs);
+            const __m128i second = warp_one(from, stride, points[i + 1], step, pairs);
+            const __m128i words =
+                _mm_packs_epi32(_mm_srai_epi32(_mm_add_epi32(first, half), 10),
+                                _mm_srai_epi32(_mm_add_epi32(second, half), 10));
+            const __m128i bytes = _mm_packus_epi16(words, words);
+            const uint32_t low = (uint32_t)_mm_cvtsi128_si32(bytes);
+            const uint32_t high = (uint32_t)_mm_extract_epi32(bytes, 1);
+            memcpy(out + i * step, &low, sizeof low);
+            memcpy(out + (i + 1) * step, &high, sizeof high);
+        }
+    }
+    mxio_kernels_scalar.warp_row(out + i * step, from, stride, points + i, count - i,
+                                 channels);
+}
+
 /* Five RGB pixels at a time: 15 of 16 bytes loaded and stored, the 16th is stored over
  * or not ours. */
 AVX2 static void
@@ -234,6 +284,7 @@ const struct mxio_kernels mxio_kernels_avx2 = {
     .stretch_row = stretch_row,
     .blend_rows = blend_rows,
     .split_row = split_row,
+    .warp_row = warp_row,
     .flip_row = flip_row,
     .to_float32 = to_float32,
     .to_float16 = to_float16,

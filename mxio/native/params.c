@@ -1,6 +1,6 @@
 #include "params.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ALL 7
@@ -210,25 +210,65 @@ mxio_params_aspect(const struct mxio_params *params, double *low, double *high)
     *high = given ? params->max_aspect_ratio : 1 + params->max_aspect_ratio;
 }
 
-static enum mxio_status
-check_crop(const struct mxio_params *params, struct mxio_error *err)
+bool
+mxio_params_is_affine(const struct mxio_params *params)
 {
     double low, high;
 
     mxio_params_aspect(params, &low, &high);
-    const bool area_given =
-        params->min_random_area != 1 || params->max_random_area != 1;
-    const bool aspect_given = low != 1 || high != 1;
-    if (!params->random_resized_crop) {
-        if (area_given || aspect_given)
-            return mxio_fail(err, MXIO_EPARAM, "%s needs random_resized_crop=True",
-                             area_given ? "min_random_area, max_random_area"
-                                        : "min_aspect_ratio, max_aspect_ratio");
-        return MXIO_OK;
+    return params->max_rotate_angle > 0 || params->max_shear_ratio > 0 ||
+           params->rotate > 0 || params->rotate_list[0] != '\0' ||
+           params->max_random_scale != 1 || params->min_random_scale != 1 ||
+           (!params->random_resized_crop && (low != 1 || high != 1)) ||
+           params->max_img_size != 1e10 || params->min_img_size != 0;
+}
+
+size_t
+mxio_params_rotations(const struct mxio_params *params)
+{
+    size_t count = params->rotate_list[0] != '\0';
+
+    for (const char *p = params->rotate_list; *p != '\0'; p++)
+        count += *p == ',';
+    return count;
+}
+
+int
+mxio_params_rotation(const struct mxio_params *params, size_t i)
+{
+    const char *p = params->rotate_list;
+
+    for (; i > 0; i--)
+        p = strchr(p, ',') + 1;
+    return (int)strtol(p, NULL, 10);
+}
+
+/* Whole numbers in [-360, 360], separated by commas. */
+static enum mxio_status
+check_rotations(const struct mxio_params *params, struct mxio_error *err)
+{
+    const char *p = params->rotate_list;
+
+    for (bool more = *p != '\0'; more; p++) {
+        char *end;
+        const long angle = strtol(p, &end, 10);
+        if (end == p || (*end != ',' && *end != '\0') || angle < -360 || angle > 360)
+            return mxio_fail(
+                err, MXIO_EPARAM,
+                "rotate_list must hold whole degrees in [-360, 360] separated by commas, got '%s'",
+                params->rotate_list);
+        more = *end == ',';
+        p = end;
     }
-    if (params->rand_crop)
-        return mxio_fail(err, MXIO_EPARAM,
-                         "random_resized_crop=True excludes rand_crop=True");
+    return MXIO_OK;
+}
+
+static enum mxio_status
+check_ranges(const struct mxio_params *params, struct mxio_error *err)
+{
+    double low, high;
+
+    mxio_params_aspect(params, &low, &high);
     if (params->min_random_area > params->max_random_area)
         return mxio_fail(err, MXIO_EPARAM,
                          "min_random_area=%g is above max_random_area=%g",
@@ -236,14 +276,68 @@ check_crop(const struct mxio_params *params, struct mxio_error *err)
     if (params->max_random_area <= 0)
         return mxio_fail(err, MXIO_EPARAM, "max_random_area must be above 0, got %g",
                          params->max_random_area);
+    if (params->min_random_scale > params->max_random_scale)
+        return mxio_fail(err, MXIO_EPARAM,
+                         "min_random_scale=%g is above max_random_scale=%g",
+                         params->min_random_scale, params->max_random_scale);
+    if (params->min_img_size > params->max_img_size)
+        return mxio_fail(err, MXIO_EPARAM, "min_img_size=%g is above max_img_size=%g",
+                         params->min_img_size, params->max_img_size);
     if (low > high)
         return mxio_fail(err, MXIO_EPARAM,
                          "min_aspect_ratio=%g is above max_aspect_ratio=%g", low, high);
-    if (low <= 0)
+    if (low <= 0 && (low != high || high != 1))
+        return mxio_fail(err, MXIO_EPARAM,
+                         "the smallest aspect ratio must be above 0, got %g "
+                         "(min_aspect_ratio, or 1 - max_aspect_ratio)",
+                         low);
+    return MXIO_OK;
+}
+
+static enum mxio_status
+check_crop(const struct mxio_params *params, struct mxio_error *err)
+{
+    const bool area = params->min_random_area != 1 || params->max_random_area != 1;
+    const bool square = params->max_crop_size != -1 || params->min_crop_size != -1;
+
+    if (area && !params->random_resized_crop)
         return mxio_fail(
             err, MXIO_EPARAM,
-            "the smallest aspect ratio must be above 0, got %g (min_aspect_ratio, or 1 - max_aspect_ratio)",
-            low);
+            "min_random_area and max_random_area need random_resized_crop=True");
+    if (params->random_resized_crop &&
+        (params->rand_crop || square || params->min_random_scale != 1 ||
+         params->max_random_scale != 1))
+        return mxio_fail(err, MXIO_EPARAM,
+                         "random_resized_crop=True excludes rand_crop, min_crop_size, "
+                         "max_crop_size, min_random_scale and max_random_scale");
+    if (square &&
+        (params->min_crop_size < 1 || params->max_crop_size < params->min_crop_size))
+        return mxio_fail(err, MXIO_EPARAM,
+                         "min_crop_size and max_crop_size go together, "
+                         "1 <= min_crop_size <= max_crop_size, got %lld and %lld",
+                         (long long)params->min_crop_size,
+                         (long long)params->max_crop_size);
+    if (params->inter_method >= 5 && params->inter_method <= 8)
+        return mxio_fail(err, MXIO_EPARAM,
+                         "inter_method must be 0, 1, 2, 3, 4, 9 or 10, got %lld",
+                         (long long)params->inter_method);
+    if (params->inter_method == 0 && mxio_params_is_affine(params))
+        return mxio_fail(
+            err, MXIO_EPARAM,
+            "inter_method=0 cannot rotate, shear, scale or stretch: use 1");
+    return check_rotations(params, err);
+}
+
+static enum mxio_status
+check_color(const struct mxio_params *params, struct mxio_error *err)
+{
+    const bool colorful = params->saturation > 0 || params->random_h > 0 ||
+                          params->random_s > 0 || params->pca_noise > 0;
+
+    if (colorful && params->data_shape.channels == 1)
+        return mxio_fail(err, MXIO_EPARAM,
+                         "saturation, random_h, random_s and pca_noise need 3 or 4 "
+                         "channels, data_shape asks for 1");
     return MXIO_OK;
 }
 
@@ -259,11 +353,11 @@ check_normalisation(const struct mxio_params *params, struct mxio_error *err)
     if (params->dtype == MXIO_UINT8 && (mean || factor))
         return mxio_fail(
             err, MXIO_EPARAM,
-            "dtype='uint8' takes the pixels as they are: leave out mean_*, std_*, scale and mean_img, or ask for float32");
+            "dtype='uint8' takes the pixels as they are: leave out mean, std, scale, max_random_contrast and max_random_illumination, or ask for float32");
     if (params->dtype == MXIO_INT8 && factor)
         return mxio_fail(
             err, MXIO_EPARAM,
-            "dtype='int8' takes only a mean: leave out std_* and scale, or ask for float32");
+            "dtype='int8' takes only a mean: leave out std, scale, max_random_contrast and max_random_illumination, or ask for float32");
     return MXIO_OK;
 }
 
@@ -304,6 +398,10 @@ mxio_params_check(const struct mxio_params *params, struct mxio_error *err)
             err, MXIO_EPARAM,
             "on_error='skip' would give the ranks unequal counts: use 'replace' with world_size=%lld",
             (long long)world);
-    const enum mxio_status status = check_crop(params, err);
+    enum mxio_status status = check_ranges(params, err);
+    if (status == MXIO_OK)
+        status = check_crop(params, err);
+    if (status == MXIO_OK)
+        status = check_color(params, err);
     return status == MXIO_OK ? check_normalisation(params, err) : status;
 }

@@ -110,6 +110,16 @@ mxio_params_sample_values(const struct mxio_params *params);
 size_t
 mxio_params_value_size(const struct mxio_params *params);
 
+/* True when one of the parameters of the affine step asks for it. */
+bool
+mxio_params_is_affine(const struct mxio_params *params);
+
+/* Angles in rotate_list, and number i of them; checked. */
+size_t
+mxio_params_rotations(const struct mxio_params *params);
+int
+mxio_params_rotation(const struct mxio_params *params, size_t i);
+
 /* The range of aspect ratios that max_aspect_ratio and min_aspect_ratio stand for. */
 void
 mxio_params_aspect(const struct mxio_params *params, double *low, double *high);

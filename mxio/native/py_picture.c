@@ -234,7 +234,8 @@ resize_pixels(const struct pixels *pixels, struct mxio_size to, struct mxio_bloc
                                        .height = pixels->height,
                                        .channels = pixels->channels,
                                        .held = {0, 0, pixels->width, pixels->height}};
-        status = mxio_resizer_start(&resizer, &view, to, window, false, err);
+        status = mxio_resizer_start(&resizer, &view, to, MXIO_INTER_LINEAR, window,
+                                    false, err);
         for (int y = 0; y < to.height && status == MXIO_OK; y++)
             memcpy((*out)->bytes + (size_t)y * out_row, mxio_resizer_row(&resizer, y),
                    out_row);
@@ -273,23 +274,43 @@ resize(PyObject *module, PyObject *args)
 }
 
 static PyObject *
-plan_as_dict(const struct mxio_plan *plan)
+steps_as_list(const struct mxio_plan *plan)
 {
+    static const char *const kinds[] = {[MXIO_STEP_RESIZE] = "resize",
+                                        [MXIO_STEP_WARP] = "warp",
+                                        [MXIO_STEP_PAD] = "pad",
+                                        [MXIO_STEP_CROP] = "crop"};
     PyObject *steps = PyList_New(0);
 
     for (int i = 0; steps != NULL && i < plan->step_count; i++) {
         const struct mxio_step *step = &plan->steps[i];
         PyObject *entry =
-            Py_BuildValue("(siiii)", step->kind == MXIO_STEP_CROP ? "crop" : "resize",
-                          step->to.x, step->to.y, step->to.width, step->to.height);
+            Py_BuildValue("(siiiii)", kinds[step->kind], step->to.x, step->to.y,
+                          step->to.width, step->to.height, (int)step->inter);
         if (entry == NULL || PyList_Append(steps, entry) < 0)
             Py_CLEAR(steps);
         Py_XDECREF(entry);
     }
+    return steps;
+}
+
+static PyObject *
+plan_as_dict(const struct mxio_plan *plan)
+{
+    const struct mxio_color_plan *color = &plan->color;
+    const float *m = plan->matrix, *alpha = color->alpha, *noise = color->noise_shift;
+    const int *hls = color->hls_shift;
+    PyObject *steps = steps_as_list(plan);
+
     if (steps == NULL)
         return NULL;
-    return Py_BuildValue("{sNsN}", "steps", steps, "mirror",
-                         PyBool_FromLong(plan->mirror));
+    return Py_BuildValue("{sNsNs(ffffff)s(iii)s(fff)s(iii)s(fff)s(ff)}", "steps", steps,
+                         "mirror", PyBool_FromLong(plan->mirror), "matrix", m[0], m[1],
+                         m[2], m[3], m[4], m[5], "order", (int)color->order[0],
+                         (int)color->order[1], (int)color->order[2], "alpha", alpha[0],
+                         alpha[1], alpha[2], "hls", hls[0], hls[1], hls[2], "noise",
+                         noise[0], noise[1], noise[2], "tone", plan->tone.contrast,
+                         plan->tone.illumination);
 }
 
 static PyObject *

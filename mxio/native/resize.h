@@ -1,10 +1,9 @@
 /*
- * Bilinear resize of 8-bit pixels, one output row at a time, for any window of the
- * output.
+ * Resize of 8-bit pixels, one output row at a time, for any window of the output.
  *
- * Pixel centres and fixed-point weights are OpenCV's (INTER_LINEAR): no result is
- * further than one level from it. A window of the output is exactly that part of the
- * whole output.
+ * Methods, pixel centres and weights are OpenCV's; bilinear in its fixed point, the others
+ * in floats, so that no result of bilinear is further than one level from it. A window of
+ * the output is exactly that part of the whole output.
  *
  * Owner:   a resizer keeps its memory from one picture to the next; a row is borrowed
  *          until the next call. The view must live until the last row.
@@ -16,16 +15,14 @@
 
 #include "base.h"
 #include "kernels.h"
-
-struct mxio_size {
-    int width, height;
-};
+#include "maths.h"
 
 /* The pixels of the source that a window of the output is made of. */
 struct mxio_rect
-mxio_resize_source(struct mxio_size from, struct mxio_size to, struct mxio_rect window);
+mxio_resize_source(struct mxio_size from, struct mxio_size to, enum mxio_inter inter,
+                   struct mxio_rect window);
 
-/* For each output pixel: where its two source pixels are, and what each counts. */
+/* Bilinear: for each output pixel, where its two source pixels are and what they count. */
 struct mxio_axis {
     int32_t
         *first; /* columns: byte offset of the left pixel; rows: number of the upper */
@@ -33,13 +30,29 @@ struct mxio_axis {
     size_t room;
 };
 
+/* Any method: for each output pixel a run of taps in one list. */
+struct mxio_tap {
+    int32_t from; /* columns: byte offset; rows: number */
+    float weight;
+};
+
+struct mxio_taps {
+    struct mxio_tap *taps;
+    size_t *end; /* of each output pixel's run */
+    size_t tap_room, end_room;
+};
+
+/* Rows of the source that are kept stretched; Lanczos looks at eight. */
+#define MXIO_KEPT_ROWS 8
+
 struct mxio_resizer {
     const struct mxio_kernels *kernels;
+    bool bilinear;
     struct mxio_axis x, y;
-    struct mxio_buffer stretched[2]; /* the two source rows last used, stretched to the
-                                        output's width */
-    int held_row[2];
-    struct mxio_buffer out;
+    struct mxio_taps columns, rows;
+    struct mxio_buffer stretched[MXIO_KEPT_ROWS];
+    int held_row[MXIO_KEPT_ROWS];
+    struct mxio_buffer sum, out;
     const struct mxio_view *from;
     struct mxio_rect window;
 };
@@ -47,12 +60,14 @@ struct mxio_resizer {
 void
 mxio_resizer_free(struct mxio_resizer *resizer);
 
-/* The view holds at least mxio_resize_source of the window. With `flip`, rows come
- * right to left. */
+/*
+ * The view holds at least mxio_resize_source of the window. With `flip`, rows come right
+ * to left.
+ */
 MXIO_MUST_USE enum mxio_status
 mxio_resizer_start(struct mxio_resizer *resizer, const struct mxio_view *from,
-                   struct mxio_size to, struct mxio_rect window, bool flip,
-                   struct mxio_error *err);
+                   struct mxio_size to, enum mxio_inter inter, struct mxio_rect window,
+                   bool flip, struct mxio_error *err);
 
 /* Row y of the window; rows are asked for in rising order. */
 const uint8_t *

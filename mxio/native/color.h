@@ -1,0 +1,45 @@
+/*
+ * Colour jitter of 8-bit pixels, red first, in place, as MXNet's default augmenter does it
+ * on OpenCV (mxnet.md 4.4).
+ *
+ * Threads: pure functions.
+ */
+#ifndef MXIO_COLOR_H
+#define MXIO_COLOR_H
+
+#include "base.h"
+
+/* A table of 256 values for each of up to 4 channels. */
+struct mxio_color_table {
+    uint8_t of[4][256];
+};
+
+/* value * factor + bias, rounded to the nearest, ties to even, clamped; not of alpha. */
+void
+mxio_color_scale(struct mxio_color_table *table, float factor, float bias);
+
+/* value + shift[c], cut towards zero, clamped. */
+void
+mxio_color_shift(struct mxio_color_table *table, const float shift[4]);
+
+/* Replace every value by that of the table. */
+void
+mxio_color_apply(const struct mxio_color_table *table, uint8_t *pixels, size_t count,
+                 int channels);
+
+/*
+ * The mean of MXNet's "gray" over `count` pixels: .299 of BLUE, .587 of green, .114 of RED,
+ * its way of reading the channels; of 1 channel, that.
+ */
+float
+mxio_color_gray_mean(const uint8_t *pixels, size_t count, int channels);
+
+/* value * alpha + gray * (1 - alpha) for the colours; nothing for 1 channel. */
+void
+mxio_color_saturate(uint8_t *pixels, size_t count, int channels, float alpha);
+
+/* Add to hue (0..180), lightness, saturation (0..255), each clamped; 1 channel: lightness. */
+void
+mxio_color_shift_hls(uint8_t *pixels, size_t count, int channels, const int shift[3]);
+
+#endif
