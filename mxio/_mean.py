@@ -26,6 +26,8 @@ _KEPT = [
     "data_shape",
     "label_width",
     "resize",
+    "pad",
+    "fill_value",
     "preprocess_threads",
     "on_error",
     "max_errors",

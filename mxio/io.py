@@ -4,8 +4,22 @@ from mxio.adapters.dataiter import (
     DataBatch,
     DataDesc,
     DataIter,
+    ImageRecordInt8Iter,
     ImageRecordIter,
+    ImageRecordIter_v1,
+    ImageRecordUInt8Iter,
+    ImageRecordUInt8Iter_v1,
     MXDataIter,
 )
 
-__all__ = ["DataBatch", "DataDesc", "DataIter", "ImageRecordIter", "MXDataIter"]
+__all__ = [
+    "DataBatch",
+    "DataDesc",
+    "DataIter",
+    "ImageRecordInt8Iter",
+    "ImageRecordIter",
+    "ImageRecordIter_v1",
+    "ImageRecordUInt8Iter",
+    "ImageRecordUInt8Iter_v1",
+    "MXDataIter",
+]

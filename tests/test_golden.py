@@ -23,8 +23,6 @@ TOLERANCES = {
 
 # What the cases wait for.
 MISSING = {
-    "ImageRecordUInt8Iter": "uint8iter_resize",
-    "ImageRecordIter_v1": "v1_norm",
     "ImageDetRecordIter": "det_force det_fit det_labelpad det_mirror det_mean",
     "MNISTIter": "mnist mnist_flat mnist_part1of3",
     "CSVIter": "csv_label2 csv_round3 csv_int32 csv_joined",

@@ -1,12 +1,13 @@
 """The mx.io face: MXNet's DataIter protocol over the loader."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, Unpack
+from typing import Any, Literal, Protocol, Unpack
 
 import numpy as np
 
 from mxio import params
 from mxio._options import MxOptions
+from mxio.errors import ParameterError
 from mxio.loader import BadRecord, Batch, ImageLoader
 from mxio.ndarray import NDArray
 
@@ -14,7 +15,11 @@ __all__ = [
     "DataBatch",
     "DataDesc",
     "DataIter",
+    "ImageRecordInt8Iter",
     "ImageRecordIter",
+    "ImageRecordIter_v1",
+    "ImageRecordUInt8Iter",
+    "ImageRecordUInt8Iter_v1",
     "MXDataIter",
     "Source",
 ]
@@ -195,6 +200,7 @@ class MXDataIter(DataIter):
         self.data_name = data_name
         self.label_name = label_name
         self._epoch = 0
+        self._carry = 0  # rows of the next epoch in the batches delivered
         self._delivered = False
         self._over = False
         self._first_only = False
@@ -220,12 +226,13 @@ class MXDataIter(DataIter):
         After the last batch of an epoch, records that completed it are not given a
         second time; in mid-epoch the next epoch starts at its first record.
         """
-        carry = self.handle.carry()
-        self._epoch += self._delivered
+        epoch = self._epoch + self._delivered
+        self.handle.start(epoch, self._carry)
+        self._epoch = epoch
+        self._carry = 0
         self._delivered = False
         self._over = False
         self._batch = None
-        self.handle.start(self._epoch, carry)
 
     def iter_next(self) -> bool:
         """Move to the next batch; False at the end of the epoch, until `reset`."""
@@ -235,9 +242,12 @@ class MXDataIter(DataIter):
             return False
         self._batch = None
         self._batch = self.handle.next()
-        self._over = self._batch is None
-        self._delivered = self._delivered or not self._over
-        return not self._over
+        if self._batch is None:
+            self._over = True
+            return False
+        self._carry = self.handle.carry()
+        self._delivered = True
+        return True
 
     def next(self) -> DataBatch:
         """The next batch; StopIteration at the end of the epoch, until `reset`."""
@@ -316,3 +326,35 @@ class ImageRecordIter(MXDataIter):
 
 
 ImageRecordIter.__signature__ = params.signature(params.MX)  # type: ignore[attr-defined]
+
+
+class _FixedTypeIter(ImageRecordIter):
+    """An ImageRecordIter whose dtype is decided by its name."""
+
+    _dtype: Literal["uint8", "int8"]
+
+    def __init__(self, **options: Unpack[MxOptions]) -> None:
+        asked = options.get("dtype") or self._dtype
+        if asked != self._dtype:
+            raise ParameterError(
+                f"{type(self).__name__} gives {self._dtype}, got dtype={asked!r}"
+            )
+        options["dtype"] = self._dtype
+        super().__init__(**options)
+
+
+class ImageRecordUInt8Iter(_FixedTypeIter):
+    """ImageRecordIter with dtype="uint8": pixels as they are."""
+
+    _dtype = "uint8"
+
+
+class ImageRecordInt8Iter(_FixedTypeIter):
+    """ImageRecordIter with dtype="int8": pixels minus the mean, in -128..127."""
+
+    _dtype = "int8"
+
+
+# MXNet's older implementations; here there is one.
+ImageRecordIter_v1 = ImageRecordIter
+ImageRecordUInt8Iter_v1 = ImageRecordUInt8Iter

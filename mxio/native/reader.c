@@ -28,8 +28,8 @@ struct mxio_reader {
     size_t block_size;
 };
 
-static uint64_t
-total_size(const struct mxio_reader *reader)
+uint64_t
+mxio_reader_size(const struct mxio_reader *reader)
 {
     return reader->starts[reader->file_count];
 }
@@ -183,7 +183,7 @@ extend(struct mxio_reader *reader, struct mxio_error *err)
 {
     uint64_t next = 0;
 
-    if (reader->frontier >= total_size(reader)) {
+    if (reader->frontier >= mxio_reader_size(reader)) {
         reader->complete = true;
         return MXIO_OK;
     }
@@ -230,7 +230,7 @@ mxio_reader_open(struct mxio_reader **out, const char *const *paths, size_t path
         reader->file_count = i + 1;
         reader->starts[i + 1] = reader->starts[i] + reader->files[i].size;
     }
-    if (status == MXIO_OK && total_size(reader) == 0)
+    if (status == MXIO_OK && mxio_reader_size(reader) == 0)
         status =
             mxio_fail(err, MXIO_EDATA, "no records: %s",
                       path_count == 1 ? "the file is empty" : "all files are empty");
@@ -274,12 +274,12 @@ mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_
     if (count == 0)
         return mxio_fail(err, MXIO_EDATA, "the index is empty");
     for (size_t i = 0; i < count; i++) {
-        if (offsets[i] >= total_size(reader))
+        if (offsets[i] >= mxio_reader_size(reader))
             return mxio_fail(
                 err, MXIO_EDATA,
                 "entry %zu points to byte %llu, the data end at %llu: not the index of these files",
                 i, (unsigned long long)offsets[i],
-                (unsigned long long)total_size(reader));
+                (unsigned long long)mxio_reader_size(reader));
         sorted = sorted && (i == 0 || offsets[i] > offsets[i - 1]);
     }
     reader->offsets = mxio_alloc(count * sizeof *offsets);
@@ -315,6 +315,22 @@ mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_
     return MXIO_OK;
 }
 
+/* How many of the heads known lie below an offset. */
+static size_t
+known_below(const struct mxio_reader *reader, uint64_t offset)
+{
+    size_t low = 0, high = reader->known;
+
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (reader->offsets[middle] < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 enum mxio_status
 mxio_reader_part(struct mxio_reader *reader, uint64_t num_parts, uint64_t part_index,
                  struct mxio_extent *out, struct mxio_error *err)
@@ -330,7 +346,7 @@ mxio_reader_part(struct mxio_reader *reader, uint64_t num_parts, uint64_t part_i
                                     .end = UINT64_MAX};
         return MXIO_OK;
     }
-    const uint64_t total = total_size(reader);
+    const uint64_t total = mxio_reader_size(reader);
     uint64_t step = total / num_parts + (total % num_parts != 0);
     step = (step + 3) & ~(uint64_t)3;
     const uint64_t begin = part_index == 0             ? 0
@@ -338,17 +354,14 @@ mxio_reader_part(struct mxio_reader *reader, uint64_t num_parts, uint64_t part_i
                                                        : part_index * step;
     const uint64_t end =
         begin > total || total - begin < step ? UINT64_MAX : begin + step;
-    uint64_t first = 0;
-    for (;; first++) { /* ordinals count from the start of the set, so its heads are
-                          hopped over */
-        while (first >= reader->known && !reader->complete) {
-            const enum mxio_status status = extend(reader, err);
-            if (status != MXIO_OK)
-                return status;
-        }
-        if (first >= reader->known || reader->offsets[first] >= begin)
-            break;
+    /* Ordinals count from the start of the set, so its heads are hopped over. */
+    while (!reader->complete &&
+           (reader->known == 0 || reader->offsets[reader->known - 1] < begin)) {
+        const enum mxio_status status = extend(reader, err);
+        if (status != MXIO_OK)
+            return status;
     }
+    const uint64_t first = known_below(reader, begin);
     *out = (struct mxio_extent){.first = first, .most = UINT64_MAX, .end = end};
     return MXIO_OK;
 }
@@ -390,15 +403,7 @@ mxio_reader_count(struct mxio_reader *reader, const struct mxio_extent *extent,
         if (status != MXIO_OK)
             return status;
     }
-    size_t last = reader->known; /* the first head at or behind the end */
-    size_t low = 0;
-    while (low < last) {
-        const size_t middle = low + (last - low) / 2;
-        if (reader->offsets[middle] < extent->end)
-            low = middle + 1;
-        else
-            last = middle;
-    }
+    const size_t last = known_below(reader, extent->end);
     const uint64_t count = last > extent->first ? last - extent->first : 0;
     *out = count < extent->most ? count : extent->most;
     return MXIO_OK;

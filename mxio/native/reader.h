@@ -64,6 +64,10 @@ MXIO_MUST_USE enum mxio_status
 mxio_reader_count(struct mxio_reader *reader, const struct mxio_extent *extent,
                   uint64_t *out, struct mxio_error *err);
 
+/* Bytes of all files. */
+uint64_t
+mxio_reader_size(const struct mxio_reader *reader);
+
 /* The offsets known so far; borrowed until the next call. */
 const uint64_t *
 mxio_reader_offsets(const struct mxio_reader *reader, size_t *count);

@@ -70,7 +70,10 @@ static enum mxio_status
 find_record_locked(struct mxio_tickets *tickets, uint64_t epoch, uint64_t position,
                    struct mxio_row *out, bool *found, struct mxio_error *err)
 {
-    const uint64_t at = mxio_order_at(&tickets->order, epoch, tickets->count, position);
+    const uint64_t at =
+        tickets->chunks.count > 0
+            ? mxio_chunks_at(&tickets->chunks, epoch, position)
+            : mxio_order_at(&tickets->order, epoch, tickets->count, position);
     struct mxio_place place;
 
     const enum mxio_status status =
@@ -451,6 +454,7 @@ mxio_tickets_destroy(struct mxio_tickets *tickets)
     mxio_free(tickets->slots);
     mxio_free(tickets->taken.rows);
     mxio_free(tickets->bad);
+    mxio_chunks_free(&tickets->chunks);
     pthread_mutex_destroy(&tickets->lock);
     pthread_cond_destroy(&tickets->can_take);
     pthread_cond_destroy(&tickets->can_give);
@@ -485,10 +489,27 @@ look_at_extent(struct mxio_tickets *tickets, struct mxio_error *err)
                          (long long)tickets->params->part_index,
                          (long long)tickets->params->num_parts);
     tickets->count = MXIO_UNKNOWN;
-    if (status == MXIO_OK && (order->shuffle || !order->sequential))
+    const bool chunked = tickets->params->shuffle_chunk_size > 0;
+    if (status == MXIO_OK && (order->shuffle || chunked || !order->sequential))
         status =
             mxio_reader_count(tickets->reader, &tickets->extent, &tickets->count, err);
     return status;
+}
+
+static enum mxio_status
+make_chunks(struct mxio_tickets *tickets, struct mxio_error *err)
+{
+    size_t known;
+    const uint64_t *offsets = mxio_reader_offsets(tickets->reader, &known);
+    const uint64_t first = tickets->extent.first;
+
+    if (tickets->params->shuffle_chunk_size == 0)
+        return MXIO_OK;
+    const uint64_t last = first + tickets->count;
+    const uint64_t end =
+        last < known ? offsets[last] : mxio_reader_size(tickets->reader);
+    return mxio_chunks_make(&tickets->chunks, tickets->params, offsets + first,
+                            tickets->count, end - offsets[first], err);
 }
 
 enum mxio_status
@@ -510,6 +531,8 @@ mxio_tickets_init(struct mxio_tickets *out, const struct mxio_params *params,
                          (uint64_t)params->part_index, &out->extent, err);
     if (status == MXIO_OK)
         status = look_at_extent(out, err);
+    if (status == MXIO_OK)
+        status = make_chunks(out, err);
     if (status != MXIO_OK)
         return status;
     out->slots = mxio_alloc(out->depth * sizeof *out->slots);

@@ -23,6 +23,7 @@
 #include <pthread.h>
 
 #include "base.h"
+#include "chunks.h"
 #include "order.h"
 #include "params.h"
 #include "pool.h"
@@ -67,7 +68,8 @@ struct mxio_tickets {
         can_give; /* a slot became READY, the epoch ended, or no ticket is out */
     struct mxio_slot *slots;
     struct mxio_cursor cursor;
-    uint64_t count; /* records of the part, or MXIO_UNKNOWN */
+    struct mxio_chunks chunks; /* of shuffle_chunk_size */
+    uint64_t count;            /* records of the part, or MXIO_UNKNOWN */
     uint64_t next_fill, next_give;
     uint64_t redo; /* lowest batch to deal again once no ticket is out */
     size_t out;    /* tickets */
