@@ -1,0 +1,82 @@
+/*
+ * Batches of rows from text: CSV, or LibSVM's "label index:value ...".
+ *
+ * The data, and labels from files of their own, are read row by row together. With
+ * round_batch the last batch is completed with rows from the start, which the next
+ * epoch leaves out (mxnet.md 3.3: the carry).
+ *
+ * Owner:   new copies what it is given; a batch's block belongs to the receiver.
+ * Threads: one at a time.
+ * Errors:  MXIO_EDATA with err->file, err->offset and the line in the message;
+ *          MXIO_EPARAM when a batch is larger than two epochs; as lines.h. Files of the
+ *          labels are counted behind those of the data.
+ */
+#ifndef MXIO_ROWS_H
+#define MXIO_ROWS_H
+
+#include "base.h"
+#include "pool.h"
+
+enum mxio_row_type { MXIO_ROW_FLOAT32, MXIO_ROW_INT32, MXIO_ROW_INT64 };
+
+/* Files of one kind, and how many values a row of them has. */
+struct mxio_row_files {
+    const char *const *paths;
+    size_t path_count;
+    size_t width;
+};
+
+struct mxio_rows_inputs {
+    bool sparse; /* LibSVM, float32; else CSV */
+    enum mxio_row_type type;
+    size_t batch_size;
+    bool round_batch; /* else the last batch may have rows of zeros */
+    size_t num_parts, part_index;
+    size_t keep; /* idle batches held back for reuse */
+    struct mxio_row_files data;
+    /* Without files: zeros; for LibSVM the number at the start of each line, width 1. */
+    struct mxio_row_files label;
+};
+
+struct mxio_rows;
+
+/* Places in a block. A dense array has only values; one of CSR also the indices of its
+ * columns and the starts of its rows, int64, starts[batch_size] being the count. */
+struct mxio_row_array {
+    size_t values, indices, starts;
+};
+
+struct mxio_row_batch {
+    struct mxio_block *block;
+    size_t pad;     /* rows at the end that are no new ones */
+    uint64_t carry; /* rows of the next epoch that this epoch has taken */
+    size_t ids;     /* place of the numbers of the rows, uint64 */
+    struct mxio_row_array data, label;
+};
+
+MXIO_MUST_USE enum mxio_status
+mxio_rows_new(struct mxio_rows **out, const struct mxio_rows_inputs *inputs,
+              struct mxio_error *err);
+
+/* Accepts NULL. */
+void
+mxio_rows_free(struct mxio_rows *rows);
+
+/* Asked now and then; when it is true a call fails with MXIO_ESTATE. */
+void
+mxio_rows_watch(struct mxio_rows *rows, bool (*stopped)(void *), void *context);
+
+/* Begin an epoch, behind `carry` rows. */
+void
+mxio_rows_start(struct mxio_rows *rows, uint64_t carry);
+
+/*
+ * The next batch; block NULL at the end of the epoch. A bad row uses up its batch: the
+ * next call gives the one behind it, unless *last says that nothing follows: after the
+ * end, or a failure that only a new start can mend.
+ */
+MXIO_MUST_USE enum mxio_status
+mxio_rows_next(struct mxio_rows *rows, struct mxio_row_batch *out, bool *last,
+               struct mxio_error *err);
+
+#endif
