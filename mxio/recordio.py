@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 from mxio import _core
 from mxio._atomic import PendingFile, naming, publish
+from mxio._codec import decode_bgr, encode_bgr
 from mxio.errors import DataError
-from mxio.image import decode_bgr, encode_bgr
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

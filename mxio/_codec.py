@@ -1,107 +1,31 @@
-"""The names of mx.image: decode, read and resize single images.
+"""Encoded images to pixels and back.
 
 JPEG and PNG are handled by the core, everything else by OpenCV, which is imported when
-the first such image (or interpolation) is met.
+the first such image is met.
 """
 
 from __future__ import annotations
 
-import os
-import random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mxio import _core
-from mxio._atomic import naming
 from mxio.errors import DataError
-from mxio.ndarray import NDArray
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+__all__ = [
+    "MAX_PIXELS",
+    "as_array",
+    "decode_as_stored",
+    "decode_bgr",
+    "decode_with_opencv",
+    "encode_bgr",
+]
 
-__all__ = ["decode_with_opencv", "imdecode", "imread", "imresize", "resize_short"]
-
-_MAX_PIXELS: int = next(row[5] for row in _core.PARAMS if row[0] == "max_pixels")
-_BILINEAR, _CUBIC, _AREA, _AUTO, _RANDOM = 1, 2, 3, 9, 10
-_INTERPOLATIONS = (0, 1, 2, 3, 4, _AUTO, _RANDOM)
+MAX_PIXELS: int = next(row[5] for row in _core.PARAMS if row[0] == "max_pixels")
 _PNG_LEVELS = (0, 9)
 _JPEG_QUALITIES = (1, 100)
-
-
-def imdecode(
-    buf: Buffer | npt.NDArray[Any], flag: int = 1, to_rgb: bool = True
-) -> NDArray:
-    """Decode an encoded image to uint8 of shape (height, width, channels).
-
-    flag 1 gives 3 channels, red first (blue first with to_rgb=False); flag 0 gives 1
-    gray channel. EXIF orientation is applied.
-
-    Raises DataError when `buf` is empty, damaged or no image, ValueError for other
-    flags.
-    """
-    if flag not in (0, 1):
-        raise ValueError(f"flag must be 0 (gray) or 1 (colour), got {flag}")
-    channels = 3 if flag else 1
-    if isinstance(buf, np.ndarray):
-        buf = np.ascontiguousarray(buf).data
-    decoded = _core.decode(buf, channels, not to_rgb, True, _MAX_PIXELS)
-    if decoded is not None:
-        return _as_array(*decoded).view(NDArray)
-    pixels = decode_with_opencv(bytes(buf), channels)
-    if not to_rgb:
-        pixels = np.ascontiguousarray(pixels[:, :, ::-1])
-    return pixels.view(NDArray)
-
-
-def imread(
-    filename: str | os.PathLike[str], flag: int = 1, to_rgb: bool = True
-) -> NDArray:
-    """`imdecode` of a file; errors name it."""
-    path = os.fspath(filename)
-    with naming(path), open(path, "rb") as file:
-        data = file.read()
-    try:
-        return imdecode(data, flag, to_rgb)
-    except DataError as error:
-        raise DataError(f"{path}: {error}", path) from None
-
-
-def imresize(src: npt.NDArray[Any], w: int, h: int, interp: int = 1) -> NDArray:
-    """Resize an image of shape (height, width, channels) to (h, w, channels).
-
-    interp: 0 nearest, 1 bilinear, 2 cubic, 3 area, 4 Lanczos; 9 takes cubic to enlarge,
-    area to shrink, else bilinear; 10 takes one of 0 to 4 at random (Python's `random`).
-    The dtype stays. ValueError for other values, shapes without 3 axes, empty sizes.
-    """
-    if src.ndim != 3 or 0 in src.shape:
-        raise ValueError(
-            f"src must have shape (h, w, c), none of them 0, got {src.shape}"
-        )
-    if w < 1 or h < 1:
-        raise ValueError(f"w and h must be >= 1, got {w} and {h}")
-    interp = _interpolation(interp, src.shape[0], src.shape[1], h, w)
-    height, width, channels = src.shape
-    src = np.ascontiguousarray(src)
-    if interp == _BILINEAR and src.dtype == np.uint8 and channels in (1, 3, 4):
-        block = _core.resize(src.data, height, width, channels, h, w)
-        return _as_array(block, h, w, channels).view(NDArray)
-    import cv2
-
-    try:
-        resized = cv2.resize(src.view(np.ndarray), (w, h), interpolation=interp)
-    except cv2.error as error:
-        raise ValueError(f"OpenCV cannot resize the image: {error}") from None
-    return resized.reshape(h, w, channels).view(NDArray)
-
-
-def resize_short(src: npt.NDArray[Any], size: int, interp: int = 2) -> NDArray:
-    """Resize so that the shorter edge becomes `size`; see `imresize` for the rest."""
-    height, width = src.shape[:2]
-    if height > width:
-        return imresize(src, size, size * height // width, interp)
-    return imresize(src, size * width // height, size, interp)
 
 
 def decode_with_opencv(data: bytes, channels: int) -> npt.NDArray[np.uint8]:
@@ -157,10 +81,10 @@ def decode_bgr(data: bytes, flag: int) -> npt.NDArray[Any]:
     facts = _core.probe(data) if flag == -1 else None
     if channels is None or (facts is not None and facts[4] > 8):
         return decode_as_stored(data, flag)
-    decoded = _core.decode(data, channels, True, flag != -1, _MAX_PIXELS)
+    decoded = _core.decode(data, channels, True, flag != -1, MAX_PIXELS)
     if decoded is None:
         return decode_as_stored(data, flag)
-    image = _as_array(*decoded)
+    image = as_array(*decoded)
     return image[:, :, 0] if image.shape[2] == 1 else image
 
 
@@ -200,20 +124,7 @@ def encode_bgr(image: npt.NDArray[Any], suffix: str, quality: int) -> bytes:
     return encoded.tobytes()
 
 
-def _interpolation(interp: int, height: int, width: int, h: int, w: int) -> int:
-    """One of OpenCV's 0 to 4 for `interp` of `imresize`."""
-    if interp not in _INTERPOLATIONS:
-        raise ValueError(f"interp must be one of {_INTERPOLATIONS}, got {interp}")
-    if interp == _RANDOM:
-        return random.randint(0, 4)
-    if interp != _AUTO:
-        return interp
-    if h > height and w > width:
-        return _CUBIC
-    return _AREA if h < height and w < width else _BILINEAR
-
-
-def _as_array(
+def as_array(
     block: _core.Block, height: int, width: int, channels: int
 ) -> npt.NDArray[np.uint8]:
     """The pixels in `block`, not copied."""
