@@ -1,21 +1,50 @@
-"""The NDArray face over NumPy, and MXNet's NDArray list files (mean images)."""
+"""The NDArray face over NumPy, and MXNet's NDArray list files (mean images).
+
+Functions have the names, arguments and defaults of mx.nd: arrays are float32 unless
+told otherwise, `ctx` is accepted and without effect, and what a function gives is new
+memory. All other functions are NumPy's: `numpy.f(array)` works as on any array.
+"""
 
 from __future__ import annotations
 
+import builtins
 import math
 import os
 import struct
 from collections.abc import Mapping, Sequence
 from io import BufferedReader
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from mxio._atomic import PendingFile, naming, publish
+from mxio.context import Context, current_context
 from mxio.errors import DataError
 
-__all__ = ["Context", "NDArray", "array", "load", "save"]
+# `slice` is public, too, but would hide Python's own from who imports *.
+__all__ = [
+    "Context",
+    "NDArray",
+    "arange",
+    "array",
+    "concat",
+    "concatenate",
+    "empty",
+    "expand_dims",
+    "flatten",
+    "flip",
+    "full",
+    "load",
+    "ones",
+    "reshape",
+    "save",
+    "slice_axis",
+    "stack",
+    "transpose",
+    "waitall",
+    "zeros",
+]
 
 _LIST_MAGIC = 0x112
 _V1_MAGIC = 0xF993FAC8
@@ -30,21 +59,15 @@ _TYPES: dict[int, np.dtype[Any]] = dict(enumerate(map(np.dtype, _NAMES)))
 _FLAGS = {dtype: flag for flag, dtype in _TYPES.items()}
 
 
-class Context(NamedTuple):
-    """Where an array lives; here always cpu(0)."""
-
-    device_type: str
-    device_id: int
-
-    def __str__(self) -> str:
-        return f"{self.device_type}({self.device_id})"
-
-
 class NDArray(np.ndarray[Any, np.dtype[Any]]):
     """A NumPy array that also answers to MXNet's method names.
 
     >>> array([[1, 2], [3, 4]]).sum(axis=0).asnumpy().tolist()
     [4.0, 6.0]
+
+    Where NumPy has the same name for something else, NumPy's is meant: `flatten` gives
+    one axis (the function `flatten` keeps the first), and a single element is a NumPy
+    scalar.
     """
 
     def __array_wrap__(
@@ -59,7 +82,7 @@ class NDArray(np.ndarray[Any, np.dtype[Any]]):
     @property
     def context(self) -> Context:
         """The device of the array: cpu(0)."""
-        return Context("cpu", 0)
+        return current_context()
 
     ctx = context
 
@@ -76,16 +99,229 @@ class NDArray(np.ndarray[Any, np.dtype[Any]]):
     def wait_to_read(self) -> None:
         """Nothing to wait for: the values are there."""
 
+    def as_in_context(self, context: object) -> NDArray:
+        """The array itself, whatever the device."""
+        return self
+
+    def copyto(self, other: NDArray | Context) -> NDArray:
+        """Write the values into `other`, cast to its dtype; for a device, a new array.
+
+        ValueError unless the shapes are equal, TypeError when `other` is neither.
+        """
+        if isinstance(other, Context):
+            return self.copy()
+        if not isinstance(other, NDArray):
+            raise TypeError(
+                f"copyto needs an NDArray or a Context, got {type(other).__name__}"
+            )
+        if other.shape != self.shape:
+            raise ValueError(f"copyto needs the shape {self.shape}, got {other.shape}")
+        np.copyto(other, self, casting="unsafe")
+        return other
+
+    def reshape(self, *shape: Any, **options: Any) -> NDArray:
+        """The same values in another shape, given as numbers or one tuple.
+
+        -1 is what is left over, as in NumPy. MXNet's other codes are understood: 0
+        keeps the axis at its place, -2 all axes that remain, -3 joins the next two, and
+        -4 splits one into the two numbers behind it, of which one may be -1.
+        ValueError when the sizes do not fit.
+        """
+        codes = _as_axes(options.pop("shape", shape))
+        if self.size > 0 and any(code != -1 and code < 1 for code in codes):
+            codes = _decoded_shape(self.shape, codes)
+        return super().reshape(codes, **options).view(NDArray)
+
+    def transpose(self, *axes: Any, **options: Any) -> NDArray:
+        """The axes in another order, given as numbers or one tuple; default reversed.
+
+        The memory is that of the array.
+        """
+        return super().transpose(_as_axes(options.pop("axes", axes)) or None, **options)
+
+    def expand_dims(self, axis: int) -> NDArray:
+        """See the function."""
+        return expand_dims(self, axis)
+
+    def flip(self, axis: int | tuple[int, ...]) -> NDArray:
+        """See the function."""
+        return flip(self, axis)
+
+    def slice(
+        self,
+        begin: Sequence[int | None],
+        end: Sequence[int | None],
+        step: Sequence[int | None] | None = None,
+    ) -> NDArray:
+        """See the function."""
+        return slice(self, begin, end, step)
+
+    def slice_axis(self, axis: int, begin: int, end: int | None) -> NDArray:
+        """See the function."""
+        return slice_axis(self, axis, begin, end)
+
+
+def _as_axes(given: Any) -> tuple[int, ...]:
+    """(2, 3) from 2, (2, 3), [2, 3], ((2, 3),); () from None, (None,)."""
+    if isinstance(given, tuple | list) and len(given) == 1:
+        given = given[0]
+    if given is None:
+        return ()
+    return tuple(given) if np.iterable(given) else (given,)
+
+
+def _decoded_shape(shape: tuple[int, ...], codes: tuple[int, ...]) -> tuple[int, ...]:
+    """The target of a reshape of `shape`, at most one -1 left in it."""
+    target: list[int] = []
+    left = list(shape)
+    rest = iter(codes)
+    try:
+        for code in rest:
+            if code == -2:
+                target += left
+                left.clear()
+            elif code == -3:
+                target.append(left.pop(0) * left.pop(0))
+            elif code == -4:
+                first, second = next(rest), next(rest)
+                length = left.pop(0)
+                target.append(length // second if first == -1 else first)
+                target.append(length // first if second == -1 else second)
+            elif code == 0:
+                target.append(left.pop(0))
+            elif code >= -1:
+                del left[:1]
+                target.append(code)
+            else:
+                raise ValueError(f"reshape knows the codes -4 to 0, got {code}")
+    except (IndexError, StopIteration, ZeroDivisionError):
+        raise ValueError(f"an array of shape {shape} has no axis for {codes}") from None
+    return tuple(target)
+
 
 def array(source: npt.ArrayLike, ctx: object = None, dtype: Any = None) -> NDArray:
     """A new NDArray with the values of `source`.
 
     `dtype` defaults to that of `source` if it is an NDArray, else to float32, as in
-    MXNet. `ctx` is accepted and without effect.
+    MXNet.
     """
     if dtype is None:
         dtype = source.dtype if isinstance(source, NDArray) else np.float32
     return np.array(source, dtype=dtype, order="C").view(NDArray)
+
+
+def zeros(shape: int | Sequence[int], ctx: object = None, dtype: Any = None) -> NDArray:
+    """Zeros."""
+    return np.zeros(shape, dtype or np.float32).view(NDArray)
+
+
+def ones(shape: int | Sequence[int], ctx: object = None, dtype: Any = None) -> NDArray:
+    """Ones."""
+    return np.ones(shape, dtype or np.float32).view(NDArray)
+
+
+def full(
+    shape: int | Sequence[int], val: float, ctx: object = None, dtype: Any = np.float32
+) -> NDArray:
+    """One value everywhere."""
+    return np.full(shape, val, dtype).view(NDArray)
+
+
+def empty(shape: int | Sequence[int], ctx: object = None, dtype: Any = None) -> NDArray:
+    """Memory with any values."""
+    return np.empty(shape, dtype or np.float32).view(NDArray)
+
+
+def arange(
+    start: float,
+    stop: float | None = None,
+    step: float = 1.0,
+    repeat: int = 1,
+    infer_range: bool | None = None,
+    ctx: object = None,
+    dtype: Any = np.float32,
+) -> NDArray:
+    """start, start + step, ... below stop, each `repeat` times; one number is stop."""
+    first, last = (0, start) if stop is None else (start, stop)
+    return np.arange(first, last, step).astype(dtype).repeat(repeat).view(NDArray)
+
+
+def concat(*data: npt.NDArray[Any], dim: int = 1) -> NDArray:
+    """The arrays joined along an axis that they have, the second unless told."""
+    return np.concatenate(data, dim).view(NDArray)
+
+
+def concatenate(
+    arrays: Sequence[npt.NDArray[Any]], axis: int = 0, always_copy: bool = True
+) -> NDArray:
+    """The arrays joined along an axis that they have, the first unless told."""
+    return concat(*arrays, dim=axis)
+
+
+def stack(*data: npt.NDArray[Any], axis: int = 0) -> NDArray:
+    """The arrays, all of one shape, joined along a new axis."""
+    return np.stack(data, axis).view(NDArray)
+
+
+def transpose(data: npt.NDArray[Any], axes: Sequence[int] | None = None) -> NDArray:
+    """The axes in another order, by default the reversed one."""
+    return _copied(np.transpose(data, axes or None))
+
+
+def flip(data: npt.NDArray[Any], axis: int | tuple[int, ...]) -> NDArray:
+    """The other way round along one axis or several."""
+    return _copied(np.flip(data, axis))
+
+
+def expand_dims(data: npt.NDArray[Any], axis: int) -> NDArray:
+    """With a new axis of length 1 at `axis`."""
+    return _copied(np.expand_dims(data, axis))
+
+
+def flatten(data: npt.NDArray[Any]) -> NDArray:
+    """The first axis as it is, all others as one: (n, a, b) becomes (n, a * b)."""
+    return _copied(np.reshape(data, (len(data), math.prod(data.shape[1:]))))
+
+
+def reshape(data: npt.NDArray[Any], shape: Sequence[int]) -> NDArray:
+    """NDArray.reshape, as a copy."""
+    return _copied(data.view(NDArray).reshape(shape))
+
+
+def slice(
+    data: npt.NDArray[Any],
+    begin: Sequence[int | None],
+    end: Sequence[int | None],
+    step: Sequence[int | None] | None = None,
+) -> NDArray:
+    """data[begin[0]:end[0]:step[0], begin[1]:...]; None is an edge, or step 1."""
+    steps = step or [None] * len(begin)
+    return _copied(data[tuple(map(builtins.slice, begin, end, steps))])
+
+
+def slice_axis(
+    data: npt.NDArray[Any], axis: int, begin: int, end: int | None
+) -> NDArray:
+    """begin:end along one axis, negative numbers from its end; None is the end.
+
+    ValueError when `begin` or `end` is outside the axis.
+    """
+    length = data.shape[axis]
+    for name, place in (("begin", begin), ("end", length if end is None else end)):
+        if not -length <= place <= length:
+            raise ValueError(
+                f"{name} must be in [{-length}, {length}], the length of axis {axis}, "
+                f"got {place}"
+            )
+    return _copied(np.moveaxis(np.moveaxis(data, axis, 0)[begin:end], 0, axis))
+
+
+def waitall() -> None:
+    """Nothing to wait for: all values are there."""
+
+
+def _copied(view: npt.NDArray[Any]) -> NDArray:
+    return np.array(view, order="C").view(NDArray)
 
 
 def save(

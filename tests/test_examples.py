@@ -18,6 +18,15 @@ EXPECTED = {
         "8 rows of padding",
         "epoch 1 batch 0",
     ],
+    "image_iter.py": [
+        "'ColorJitterAug', 'Vignette'",
+        "batch 2: (16, 3, 128, 128) float32",
+        "8 rows of padding",
+    ],
+    "ndarray_iter.py": [
+        "epoch 0: (4, 3, 8, 8) float32, samples [4 7 5 6], labels [0 1 1 0]",
+        "epoch 1: (4, 3, 8, 8) float32, samples [8 3 4 0], labels [0 1 0 0]",
+    ],
     "numpy_loader.py": [
         "data (8, 128, 128, 3) uint8, label int64",
         "epoch 0: 40 records, 40 different",

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from mxio import ndarray
+import mxio
+from mxio import context, ndarray
+from mxio.context import Context
 from mxio.errors import DataError, MxioError
 from mxio.ndarray import NDArray
 
@@ -96,6 +98,276 @@ def test_array_is_float32_unless_told_otherwise() -> None:
     assert ndarray.array(whole, dtype="int64").dtype == np.int64
     assert ndarray.array(whole.view(NDArray)).dtype == whole.dtype
     assert not np.shares_memory(ndarray.array(whole.view(NDArray)), whole)
+
+
+# What MXNet's methods and functions give; expected values are those of MXNet 1.9.1.
+
+BLOCK = np.arange(24).reshape(2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("codes", "shape"),
+    [
+        ((0, -1), (2, 12)),
+        ((-1, 0), (8, 3)),
+        ((0, 0, -1), (2, 3, 4)),
+        ((-2,), (2, 3, 4)),
+        ((0, -2), (2, 3, 4)),
+        ((-2, 1, 1), (2, 3, 4, 1, 1)),
+        ((-3, 0), (6, 4)),
+        ((0, -3), (2, 12)),
+        ((0, -3, 1), (2, 12, 1)),
+        ((-3, -2), (6, 4)),
+        ((-4, 1, 2, -2), (1, 2, 3, 4)),
+        ((0, -4, -1, 3, 0), (2, 1, 3, 4)),
+        ((0, -4, 3, -1, 0), (2, 3, 1, 4)),
+        ((4, 6), (4, 6)),
+        ((-1,), (24,)),
+    ],
+)
+def test_reshape_knows_the_codes_of_mxnet(
+    codes: tuple[int, ...], shape: tuple[int, ...]
+) -> None:
+    array = ndarray.array(BLOCK)
+
+    shaped = (
+        array.reshape(codes),
+        array.reshape(*codes),
+        array.reshape(shape=codes),
+        array.reshape(list(codes)),
+        ndarray.reshape(array, shape=codes),
+    )
+
+    for one in shaped:
+        assert type(one) is NDArray
+        np.testing.assert_array_equal(one, BLOCK.reshape(shape))
+    assert np.shares_memory(shaped[0], array)
+    assert not np.shares_memory(shaped[-1], array)
+
+
+@pytest.mark.parametrize(
+    "codes", [(5, -1), (0, 0, 0, 0), (-3, -3), (-4, 2), (-4, 0, -1, -2), (-5, 1)]
+)
+def test_a_shape_that_does_not_fit_is_refused(codes: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"shape|dimension"):
+        ndarray.array(BLOCK).reshape(codes)
+
+
+def test_reshape_is_still_that_of_numpy() -> None:
+    array, empty = ndarray.array(BLOCK), ndarray.zeros((3, 0))
+
+    assert array.reshape((6, 4), order="F").tolist() == (
+        BLOCK.reshape((6, 4), order="F").tolist()
+    )
+    assert array.reshape(24).shape == np.reshape(array, -1).shape == (24,)
+    assert empty.reshape((0, 7)).shape == (0, 7)
+    assert ndarray.array([5]).reshape(()).shape == ()
+
+
+def test_numpy_functions_that_flatten_still_work() -> None:
+    array = ndarray.array([[3, 1], [2, 3]])
+
+    assert np.unique(array).tolist() == [1, 2, 3]
+    assert np.median(array) == 2.5
+    assert np.sort(array, axis=None).tolist() == [1, 2, 3, 3]
+    assert array.flatten().shape == (4,)
+
+
+@pytest.mark.parametrize("axes", [None, (2, 0, 1), [2, 0, 1], (1, 0, 2)])
+def test_axes_are_transposed_however_they_are_given(axes: Any) -> None:
+    array = ndarray.array(BLOCK)
+    expected = BLOCK.transpose(axes)
+
+    by_method = array.transpose(axes), array.transpose(axes=axes)
+    by_function = ndarray.transpose(array, axes), ndarray.transpose(array, axes=axes)
+
+    for one in (*by_method, *by_function):
+        np.testing.assert_array_equal(one, expected)
+        assert type(one) is NDArray
+    assert array.transpose(1, 2, 0).shape == (3, 4, 2)
+    assert array.transpose().shape == array.T.shape == (4, 3, 2)
+
+
+def test_what_a_function_gives_is_new_memory_in_its_order() -> None:
+    array = ndarray.array(BLOCK)
+
+    made = [
+        ndarray.transpose(array, (0, 1, 2)),
+        ndarray.transpose(array),
+        ndarray.flip(array, axis=2),
+        ndarray.expand_dims(array, axis=0),
+        ndarray.flatten(array),
+        ndarray.slice(array, (0,), (2,)),
+        ndarray.slice_axis(array, 1, 0, 3),
+        array.flip(0),
+        array.expand_dims(-1),
+        array.slice((0,), (1,)),
+        array.slice_axis(2, 1, None),
+        array.copyto(array.context),
+    ]
+
+    for one in made:
+        assert type(one) is NDArray
+        assert one.flags.c_contiguous
+        assert not np.shares_memory(one, array)
+
+
+def test_flip_turns_one_axis_or_several() -> None:
+    array = ndarray.array(BLOCK)
+
+    assert ndarray.flip(data=array, axis=2)[0, 0].tolist() == [3, 2, 1, 0]
+    assert ndarray.flip(array, axis=(0, 1))[0, 0].tolist() == [20, 21, 22, 23]
+    assert array.flip(axis=1)[0, 0].tolist() == [8, 9, 10, 11]
+
+
+def test_flatten_as_a_function_keeps_the_first_axis() -> None:
+    assert ndarray.flatten(ndarray.array(BLOCK)).shape == (2, 12)
+    assert ndarray.flatten(ndarray.array([1, 2, 3])).shape == (3, 1)
+    assert ndarray.flatten(ndarray.zeros((0, 2, 3))).shape == (0, 6)
+
+
+def test_slices_are_cut_by_begin_end_and_step() -> None:
+    array = ndarray.array(BLOCK)
+
+    rows = ndarray.slice(array, begin=(0, 1), end=(1, 3))
+    steps = array.slice((None, 0, 0), (None, 2, 4), step=(None, None, 2))
+
+    assert rows.tolist() == [[[4, 5, 6, 7], [8, 9, 10, 11]]]
+    assert steps.tolist() == [[[0, 2], [4, 6]], [[12, 14], [16, 18]]]
+    assert "slice" not in ndarray.__all__
+
+
+@pytest.mark.parametrize(
+    ("axis", "begin", "end", "expected"),
+    [
+        (2, 1, None, BLOCK[:, :, 1:]),
+        (2, -2, 4, BLOCK[:, :, 2:]),
+        (-1, 0, -1, BLOCK[:, :, :3]),
+        (0, 1, 2, BLOCK[1:]),
+        (1, 0, 3, BLOCK),
+    ],
+)
+def test_one_axis_is_sliced_from_begin_to_end(
+    axis: int, begin: int, end: int | None, expected: Any
+) -> None:
+    array = ndarray.array(BLOCK)
+
+    cut = ndarray.slice_axis(array, axis=axis, begin=begin, end=end)
+
+    np.testing.assert_array_equal(cut, expected)
+    np.testing.assert_array_equal(array.slice_axis(axis, begin, end), expected)
+
+
+def test_a_slice_beyond_its_axis_is_refused() -> None:
+    array = ndarray.array(BLOCK)
+
+    with pytest.raises(ValueError, match=r"end must be in \[-4, 4\], .* got 9"):
+        array.slice_axis(2, 0, 9)
+    with pytest.raises(ValueError, match=r"begin must be in \[-2, 2\], .* got -3"):
+        ndarray.slice_axis(array, 0, -3, None)
+
+
+def test_new_arrays_are_float32_unless_told_otherwise() -> None:
+    cpu = Context("cpu", 0)
+
+    assert ndarray.zeros(3).tolist() == [0, 0, 0]
+    assert ndarray.ones((1, 2), cpu).tolist() == [[1, 1]]
+    assert ndarray.full((2,), 3).tolist() == [3, 3]
+    assert ndarray.empty((2, 1)).shape == (2, 1)
+    for made in (
+        ndarray.zeros(3, dtype=None),
+        ndarray.ones(3, cpu),
+        ndarray.full(3, 1),
+        ndarray.empty(3, ctx=cpu),
+        ndarray.arange(3),
+    ):
+        assert type(made) is NDArray
+        assert made.dtype == np.float32
+    for typed in (
+        ndarray.zeros((2,), cpu, "uint8"),
+        ndarray.ones((2,), dtype=np.uint8),
+        ndarray.full((2,), 1, dtype="uint8"),
+        ndarray.empty((2,), cpu, "uint8"),
+        ndarray.arange(2, dtype="uint8"),
+    ):
+        assert typed.dtype == np.uint8
+
+
+def test_arange_counts_and_repeats() -> None:
+    assert ndarray.arange(5).tolist() == [0, 1, 2, 3, 4]
+    assert ndarray.arange(2, 8, 2, repeat=2).tolist() == [2, 2, 4, 4, 6, 6]
+    assert ndarray.arange(1, 0, -0.25).tolist() == [1, 0.75, 0.5, 0.25]
+
+
+def test_arrays_are_joined_along_an_axis_or_a_new_one() -> None:
+    ones, zeros = ndarray.ones((2, 1)), ndarray.zeros((2, 2))
+
+    assert ndarray.concat(ones, zeros).tolist() == [[1, 0, 0], [1, 0, 0]]
+    assert ndarray.concat(ones, ones, dim=0).shape == (4, 1)
+    assert ndarray.concatenate([ones, ones]).shape == (4, 1)
+    assert ndarray.concatenate([ones, zeros], axis=1).shape == (2, 3)
+    assert ndarray.stack(zeros, zeros).shape == (2, 2, 2)
+    assert ndarray.stack(ones[:, 0], zeros[:, 0], axis=1).tolist() == [[1, 0], [1, 0]]
+    assert type(ndarray.stack(ones)) is type(ndarray.concat(ones)) is NDArray
+
+
+def test_copyto_casts_into_the_other_array() -> None:
+    source, target = ndarray.array([1.5, 2.5]), ndarray.zeros(2, dtype="uint8")
+
+    returned = source.copyto(target)
+    copied = source.copyto(Context("gpu", 1))
+
+    assert returned is target
+    assert target.tolist() == [1, 2]
+    assert copied.tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("other", "kind", "message"),
+    [
+        (ndarray.zeros(3), ValueError, r"needs the shape \(1,\), got \(3,\)"),
+        (5, TypeError, "needs an NDArray or a Context, got int"),
+    ],
+)
+def test_copyto_refuses_other_targets(
+    other: Any, kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        ndarray.array([1]).copyto(other)
+
+
+def test_devices_are_names_and_every_array_is_on_the_cpu() -> None:
+    array = ndarray.array([1], ctx=mxio.gpu(1))
+
+    with mxio.gpu(2) as device, mxio.Context("cpu_pinned"):
+        moved = array.as_in_context(device)
+        ndarray.waitall()
+
+    assert moved is array
+    assert array.context == array.ctx == mxio.cpu() == mxio.cpu(0)
+    assert [str(device), repr(mxio.cpu()), f"{context.cpu_pinned()}"] == [
+        "gpu(2)",
+        "cpu(0)",
+        "cpu_pinned(0)",
+    ]
+    assert (device.device_type, device.device_id) == ("gpu", 2)
+    assert {mxio.gpu(): 1}[context.Context("gpu", 0)] == 1
+    assert (context.current_context(), context.num_gpus()) == (mxio.cpu(), 0)
+
+
+def test_the_validation_pairs_of_a_face_program_are_made() -> None:
+    # Decode, move channels to the front, keep the mirrored picture beside it.
+    picture = ndarray.array(BLOCK, dtype="uint8")
+    pairs = [ndarray.empty((1, 4, 2, 3)) for _ in range(2)]
+
+    image = ndarray.transpose(picture, axes=(2, 0, 1))
+    for place in (0, 1):
+        if place == 1:
+            image = ndarray.flip(data=image, axis=2)
+        pairs[place][0][:] = image
+
+    np.testing.assert_array_equal(pairs[0][0], BLOCK.transpose(2, 0, 1))
+    np.testing.assert_array_equal(pairs[1][0], BLOCK.transpose(2, 0, 1)[:, :, ::-1])
 
 
 # Files of MXNet, and hand-made ones
