@@ -15,10 +15,10 @@ define tool
 else echo "$(1) is not installed: skipped" >&2; test -z "$$CI"; fi
 endef
 
-.PHONY: help build debug test check fix gen asan tsan fuzz cover soak bench
+.PHONY: help build debug test check fix gen asan tsan fuzz cover soak bench integration
 
 help: ## print this list
-	@awk -F ":.*## " '/^[a-z]+:.*##/ { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ":.*## " '/^[a-z]+:.*##/ { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 build: ## build the extension in place
 	$(SETUP) build_ext --inplace
@@ -71,6 +71,11 @@ soak: ## long runs, not in CI: every fuzz target for 10 minutes
 	for target in tests/fuzz/fuzz_*.c; do \
 	    name=$$(basename $$target .c); $(MAKE) fuzz T=$${name#fuzz_} S=600 || exit 1; \
 	done
+
+# tests/integration/clients.py says how to get them; REFERENCE= is a Python with MXNet itself.
+integration: ## public MXNet programs: INSIGHTFACE= and MXNET= folders
+	$(PYTHON) tests/integration/clients.py --insightface $(INSIGHTFACE) --mxnet $(MXNET) \
+	$(if $(REFERENCE),--reference $(REFERENCE))
 
 bench: ## images per second beside other loaders: D=folder of JPEGs, or a .rec
 	$(PYTHON) bench/throughput.py $(D)

@@ -1,0 +1,6 @@
+"""mx.image is mxio.image."""
+
+from mxio.compat import _subset
+from mxio.image import *
+
+__getattr__ = _subset.close(__name__)
