@@ -1,35 +1,53 @@
 """How many threads are worth starting."""
 
+import math
 import os
 from pathlib import Path
 
 __all__ = ["cores"]
 
 _CGROUP = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
 
 
-def _quota() -> float | None:
-    """Cores that the control group of this process may use (v2, then v1), or None."""
+def _groups() -> list[Path]:
+    """Folders of the control groups (version 2) that this process is in, up to the
+    root.
+    """
     try:
-        limit, period = (_CGROUP / "cpu.max").read_text().split()
-        return None if limit == "max" else int(limit) / int(period)
-    except (OSError, ValueError):
-        pass
+        lines = _MEMBERSHIP.read_text().splitlines()
+    except OSError:
+        lines = []
+    paths = [line.removeprefix("0::/") for line in lines if line.startswith("0::/")]
+    own = Path(paths[0]) if paths else Path()
+    return [_CGROUP / group for group in (own, *own.parents)]
+
+
+def _quota_of(group: Path) -> float:
+    """Cores that a control group of version 2 may use."""
     try:
-        limit_us = int((_CGROUP / "cpu/cpu.cfs_quota_us").read_text())
-        period_us = int((_CGROUP / "cpu/cpu.cfs_period_us").read_text())
+        limit, period = (group / "cpu.max").read_text().split()
+        return math.inf if limit == "max" else int(limit) / int(period)
     except (OSError, ValueError):
-        return None
-    return limit_us / period_us if limit_us > 0 else None
+        return math.inf
+
+
+def _quota_of_version_1() -> float:
+    try:
+        limit = int((_CGROUP / "cpu/cpu.cfs_quota_us").read_text())
+        period = int((_CGROUP / "cpu/cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        return math.inf
+    return limit / period if limit > 0 else math.inf
 
 
 def cores() -> int:
-    """Cores that this process may use: its affinity, bounded by the quota of its
-    cgroup.
+    """Cores that this process may use: its affinity, bounded by the quotas of its
+    control groups.
     """
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:
         count = os.cpu_count() or 1
-    quota = _quota()
-    return max(1, count if quota is None else min(count, round(quota + 0.49)))
+    quota = min(_quota_of_version_1(), *map(_quota_of, _groups()))
+    return count if quota >= count else max(1, math.ceil(quota))

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Epochs"]
+__all__ = ["LAST_EPOCH", "Epochs"]
 
+# A loader that begins there can go on for as many epochs again.
+LAST_EPOCH = 2**31 - 1
 _EPOCH_BITS = 32
 _KEY_BITS = 31
 

@@ -9,9 +9,9 @@ from mxio.errors import ParameterError, system_error
 __all__ = ["resolve"]
 
 
-def resolve(paths: str) -> list[str]:
-    """The files that `paths` names, in order: MXNet's rule (mxnet.md 1.5), directories
-    sorted.
+def resolve(paths: str, parameter: str = "path_imgrec") -> list[str]:
+    """The files that `paths`, the value of `parameter`, names, in order: MXNet's rule
+    (mxnet.md 1.5), directories sorted.
 
     Names are joined by ';'. Each is a file; or a directory, for all plain files in it;
     or a regular expression that the whole paths of the files beside it are matched
@@ -22,7 +22,7 @@ def resolve(paths: str) -> list[str]:
         if path:
             found += _resolve_one(path)
     if not found:
-        raise ParameterError(f"path_imgrec must name a RecordIO file, got {paths!r}")
+        raise ParameterError(f"{parameter} must name a file, got {paths!r}")
     return found
 
 

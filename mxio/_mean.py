@@ -28,6 +28,7 @@ _KEPT = [
     "resize",
     "pad",
     "fill_value",
+    "inter_method",
     "preprocess_threads",
     "on_error",
     "max_errors",

@@ -9,6 +9,8 @@ from mxio import __version__
 from mxio._cores import cores
 from mxio.errors import MxioError
 
+__all__ = ["main"]
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; gives the exit code: 0 done, 1 failed, 2 wrongly called.

@@ -24,6 +24,8 @@ from mxio.adapters.numpy import ImageRecordLoader
 from mxio.errors import MxioError
 from mxio.io import ImageRecordIter
 
+__all__ = ["pack_samples", "run"]
+
 SIDE = 224
 BATCH = 64
 AUGMENTATION: Options = {

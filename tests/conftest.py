@@ -47,7 +47,8 @@ def picture(seed: int, height: int, width: int, channels: int = 3) -> Pixels:
     smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     noise = rng.integers(-8, 9, (height, width, channels))
     mixed = smooth.reshape(height, width, channels) + noise
-    return np.clip(mixed, 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(mixed, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def encoded(pixels: Pixels, suffix: str = ".png", *options: int) -> bytes:
@@ -121,8 +122,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 def iterator(data: DataSet | Path, **options: Any) -> ImageRecordIter:
     """The mx.io iterator, 4 samples of (3, 8, 8) a batch unless told otherwise."""
     rec = data.rec if isinstance(data, DataSet) else data
-    given = {"path_imgrec": rec, "data_shape": (3, 8, 8), "batch_size": 4} | options
-    return ImageRecordIter(**given)
+    given: dict[str, Any] = {"data_shape": (3, 8, 8), "batch_size": 4} | options
+    return ImageRecordIter(**({"path_imgrec": rec} | given))
 
 
 def epoch_ids(batches: Iterable[Any]) -> list[int]:

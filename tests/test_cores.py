@@ -17,10 +17,11 @@ Group = Callable[[str, str], None]
 def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Group:
     """A control group file system that holds the files written to it; 8 cores."""
     monkeypatch.setattr(_cores, "_CGROUP", tmp_path)
+    monkeypatch.setattr(_cores, "_MEMBERSHIP", tmp_path / "membership")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
 
     def write(name: str, text: str) -> None:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
 
     return write
@@ -43,6 +44,29 @@ def test_a_quota_of_version_2_bounds_the_cores(
     group: Group, limit: str, expected: int
 ) -> None:
     group("cpu.max", f"{limit}\n")
+
+    count = cores()
+
+    assert count == expected
+
+
+@pytest.mark.parametrize(
+    ("quotas", "expected"),
+    [
+        ({"a/b": "300000 100000"}, 3),
+        ({"a": "300000 100000"}, 3),
+        ({"": "300000 100000"}, 3),
+        ({"a/b": "500000 100000", "a": "200000 100000", "": "max 100000"}, 2),
+        ({"a/c": "100000 100000"}, 8),
+    ],
+)
+def test_the_tightest_of_the_groups_around_the_process_counts(
+    group: Group, quotas: dict[str, str], expected: int
+) -> None:
+    # Only the root was looked at, where systemd's services have no quota.
+    group("membership", "1:name=systemd:/elsewhere\n0::/a/b\n")
+    for name, quota in quotas.items():
+        group(f"{name}/cpu.max" if name else "cpu.max", quota)
 
     count = cores()
 

@@ -24,9 +24,6 @@ TOLERANCES = {
 # What the cases wait for.
 MISSING = {
     "ImageDetRecordIter": "det_force det_fit det_labelpad det_mirror det_mean",
-    "MNISTIter": "mnist mnist_flat mnist_part1of3",
-    "CSVIter": "csv_label2 csv_round3 csv_int32 csv_joined",
-    "LibSVMIter": "svm svm_label",
 }
 REASONS = {case: reason for reason, cases in MISSING.items() for case in cases.split()}
 

@@ -18,11 +18,14 @@ NATIVE = ROOT / "mxio/native"
 PUBLIC = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in (ROOT / "mxio").rglob("*.py")
-    if not path.name.startswith("_")
+    if not path.name.startswith("_") and "shim" not in path.parts  # that is mxnet's
 )
 # Files of the core without a tests/native/test_<file>.c, and why.
 TESTED_ELSEWHERE = {
     "kernels_avx2": "test_kernels.c compares it with the scalar kernels",
+    "kernels_color": "test_color.c holds it against OpenCV's numbers",
+    "kernels_color_avx2": "test_color.c compares it with the scalar kernels",
+    "rows_side": "test_rows.c reads rows of every kind, good and bad",
 }
 
 

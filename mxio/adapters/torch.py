@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from mxio import params
 from mxio._cores import cores
-from mxio._epochs import Epochs
+from mxio._epochs import LAST_EPOCH, Epochs
 from mxio._options import TorchOptions
 from mxio._ranks import fill_rank
 from mxio.errors import MxioError, ParameterError
@@ -123,8 +123,8 @@ class ImageRecordDataset(IterableDataset[Pair]):
 
     def set_epoch(self, epoch: int) -> None:
         """The number of the next epoch, from 0; running workers see it, too."""
-        if epoch < 0:
-            raise ParameterError(f"epoch must be at least 0, got {epoch}")
+        if not 0 <= epoch <= LAST_EPOCH:
+            raise ParameterError(f"epoch must be in [0, {LAST_EPOCH}], got {epoch}")
         self._epochs.set(epoch)
 
     def errors(self) -> list[BadRecord]:

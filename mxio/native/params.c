@@ -136,8 +136,7 @@ mxio_params_set_int(struct mxio_params *params, const struct mxio_param *row,
     const int64_t low = choice ? 0 : row->int_low;
     const int64_t high = choice ? choice_count(row->choices) - 1 : row->int_high;
 
-    if ((value < low || value > high) &&
-        !(value == MXIO_NONE && row->initial == MXIO_NONE))
+    if (value < low || value > high)
         return mxio_fail(err, MXIO_EPARAM, "%s must be in [%lld, %lld], got %lld",
                          row->name, (long long)low, (long long)high, (long long)value);
     *(int64_t *)field(params, row) = value;
@@ -148,14 +147,26 @@ enum mxio_status
 mxio_params_set_real(struct mxio_params *params, const struct mxio_param *row,
                      double value, struct mxio_error *err)
 {
-    const double none = (double)MXIO_NONE;
-    const bool is_none = value == none && row->initial_real == none;
-
     /* Written so that NaN fails. */
-    if (!(value >= row->low && value <= row->high) && !is_none)
-        return mxio_fail(err, MXIO_EPARAM, "%s must be in [%g, %g], got %g", row->name,
-                         row->low, row->high, value);
+    if (!(value >= row->low && value <= row->high))
+        return mxio_fail(err, MXIO_EPARAM, "%s must be in [%.15g, %.15g], got %.15g",
+                         row->name, row->low, row->high, value);
     *(double *)field(params, row) = value;
+    return MXIO_OK;
+}
+
+enum mxio_status
+mxio_params_set_none(struct mxio_params *params, const struct mxio_param *row,
+                     struct mxio_error *err)
+{
+    const bool real = row->kind == MXIO_REAL;
+
+    if (real && row->initial_real == (double)MXIO_NONE)
+        *(double *)field(params, row) = row->initial_real;
+    else if (row->kind == MXIO_INT && row->initial == MXIO_NONE)
+        *(int64_t *)field(params, row) = MXIO_NONE;
+    else
+        return mxio_fail(err, MXIO_EPARAM, "%s must not be None", row->name);
     return MXIO_OK;
 }
 
@@ -348,7 +359,9 @@ check_normalisation(const struct mxio_params *params, struct mxio_error *err)
                       params->mean_b != 0 || params->mean_a != 0 ||
                       params->mean_img[0] != '\0';
     const bool factor = params->std_r != 1 || params->std_g != 1 ||
-                        params->std_b != 1 || params->std_a != 1 || params->scale != 1;
+                        params->std_b != 1 || params->std_a != 1 ||
+                        params->scale != 1 || params->max_random_contrast != 0 ||
+                        params->max_random_illumination != 0;
 
     if (params->dtype == MXIO_UINT8 && (mean || factor))
         return mxio_fail(

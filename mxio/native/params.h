@@ -93,6 +93,10 @@ mxio_params_set_int(struct mxio_params *params, const struct mxio_param *row,
 MXIO_MUST_USE enum mxio_status
 mxio_params_set_real(struct mxio_params *params, const struct mxio_param *row,
                      double value, struct mxio_error *err);
+/* "None", where that is the default. */
+MXIO_MUST_USE enum mxio_status
+mxio_params_set_none(struct mxio_params *params, const struct mxio_param *row,
+                     struct mxio_error *err);
 MXIO_MUST_USE enum mxio_status
 mxio_params_set_text(struct mxio_params *params, const struct mxio_param *row,
                      const char *value, struct mxio_error *err);

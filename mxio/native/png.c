@@ -17,8 +17,7 @@ struct mxio_png {
     const uint8_t *bytes;
     size_t size, place;
     struct mxio_buffer rows;
-    struct mxio_buffer
-        row; /* one row that nobody wants, or all of an interlaced picture */
+    struct mxio_buffer row; /* a row that nobody wants */
     struct mxio_picture picture;
     jmp_buf back;
     struct mxio_error *err;
@@ -205,12 +204,15 @@ read_rows(struct mxio_png *png, int channels, bool bgr, struct mxio_rect window,
         status = mxio_buffer_need(&png->row, row_size, err);
     if (status != MXIO_OK)
         return status;
+    /* Rows behind the window are read, too: the checksum of the data comes at their end. */
     for (int pass = 0; pass < passes; pass++)
-        for (int y = 0; y < end; y++)
+        for (int y = 0; y < png->picture.height; y++)
             png_read_row(png->codec,
-                         y < first ? png->row.bytes
-                                   : png->rows.bytes + row_size * (size_t)(y - first),
+                         y < first || y >= end
+                             ? png->row.bytes
+                             : png->rows.bytes + row_size * (size_t)(y - first),
                          NULL);
+    png_read_end(png->codec, NULL);
     if (decoded != (size_t)channels)
         for (int y = 0; y < end - first; y++)
             gray_row(png->rows.bytes + row_size * (size_t)y,

@@ -5,7 +5,7 @@
  *          decoded window is borrowed from it until the next open. The bytes given to
  *          open must live until then.
  * Threads: one decoder per thread.
- * Errors:  MXIO_EDATA when the rows needed are damaged; libpng's longjmp never leaves
+ * Errors:  MXIO_EDATA when the picture is damaged; libpng's longjmp never leaves
  *          the file.
  */
 #ifndef MXIO_PNG_H

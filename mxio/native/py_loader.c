@@ -372,11 +372,9 @@ wait_for_batch(struct py_loader *self, enum mxio_wait *wait, struct mxio_deliver
             raise_here(self, &err);
             return -1;
         }
-        if (PyErr_CheckSignals() < 0) {
-            if (*wait == MXIO_GIVEN)
-                mxio_block_release(out->block);
+        /* With a batch in hand, the interpreter looks for signals soon enough. */
+        if (*wait == MXIO_NOT_YET && PyErr_CheckSignals() < 0)
             return -1;
-        }
     } while (*wait == MXIO_NOT_YET);
     return 0;
 }

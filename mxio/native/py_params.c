@@ -105,13 +105,11 @@ static enum mxio_status
 set_value(struct mxio_params *params, const struct mxio_param *row, PyObject *value,
           struct mxio_error *err)
 {
-    const bool none = value == Py_None;
-
+    if (value == Py_None)
+        return mxio_params_set_none(params, row, err);
     switch (row->kind) {
     case MXIO_REAL:
-        return mxio_params_set_real(params, row,
-                                    none ? (double)MXIO_NONE : PyFloat_AsDouble(value),
-                                    err);
+        return mxio_params_set_real(params, row, PyFloat_AsDouble(value), err);
     case MXIO_TEXT: {
         PyObject *bytes;
         if (!PyUnicode_FSConverter(value, &bytes))
@@ -124,8 +122,7 @@ set_value(struct mxio_params *params, const struct mxio_param *row, PyObject *va
     case MXIO_SHAPE:
         return set_shape(params, row, value, err);
     default:
-        return mxio_params_set_int(params, row,
-                                   none ? MXIO_NONE : PyLong_AsLongLong(value), err);
+        return mxio_params_set_int(params, row, PyLong_AsLongLong(value), err);
     }
 }
 

@@ -175,7 +175,7 @@ mxio_recordio_parse_index(const char *text, size_t size, int64_t *keys,
                           uint64_t *offsets, size_t *count, struct mxio_error *err)
 {
     const char *end = text + size;
-    size_t line = 1;
+    size_t line = 1, key_line = 1;
     size_t numbers = 0;
 
     for (const char *p = text; p < end;) {
@@ -186,6 +186,8 @@ mxio_recordio_parse_index(const char *text, size_t size, int64_t *keys,
             continue;
         }
         const bool is_key = numbers % 2 == 0;
+        if (is_key)
+            key_line = line;
         if (!parse_number(&p, end, &value, &negative) ||
             (is_key ? value > (uint64_t)INT64_MAX : negative))
             return mxio_fail(err, MXIO_EDATA,
@@ -198,7 +200,8 @@ mxio_recordio_parse_index(const char *text, size_t size, int64_t *keys,
         numbers++;
     }
     if (numbers % 2 != 0)
-        return mxio_fail(err, MXIO_EDATA, "line %zu: a key without an offset", line);
+        return mxio_fail(err, MXIO_EDATA, "line %zu: a key without an offset",
+                         key_line);
     *count = numbers / 2;
     return MXIO_OK;
 }

@@ -91,25 +91,42 @@ find_record_locked(struct mxio_tickets *tickets, uint64_t epoch, uint64_t positi
     return MXIO_OK;
 }
 
+/* A batch would run on into more than one further epoch. */
+static enum mxio_status
+too_few_locked(const struct mxio_tickets *tickets, struct mxio_error *err)
+{
+    const long long batch_size = (long long)tickets->params->batch_size;
+
+    if (tickets->params->on_error == MXIO_SKIP && tickets->bad_count > 0)
+        return mxio_fail(
+            err, MXIO_EDATA,
+            "%zu of %llu records are bad: too few are left for batch_size=%lld",
+            tickets->bad_count, (unsigned long long)tickets->count, batch_size);
+    return mxio_fail(err, MXIO_EPARAM,
+                     "batch_size=%lld needs more than the %llu records of two epochs: "
+                     "a batch may run on into one further epoch only",
+                     batch_size, (unsigned long long)tickets->count);
+}
+
 /* Deal the next row of the batch that is being filled: a ticket, or word that there is
  * none. */
 static enum mxio_status
 deal_row_locked(struct mxio_tickets *tickets, struct mxio_row *out,
                 enum mxio_turn *turn, struct mxio_error *err)
 {
-    uint64_t left_out = 0;
+    const bool skip = tickets->params->on_error == MXIO_SKIP;
 
     for (;;) {
         uint64_t epoch, position;
         bool found;
+        if (skip && tickets->count != MXIO_UNKNOWN &&
+            tickets->bad_count >= tickets->count)
+            return mxio_fail(err, MXIO_EDATA, "all %llu records are bad",
+                             (unsigned long long)tickets->count);
         *turn = mxio_cursor_look(&tickets->cursor, &tickets->order, tickets->count,
                                  &epoch, &position);
         if (*turn == MXIO_TURN_TOO_BIG)
-            return mxio_fail(
-                err, MXIO_EPARAM,
-                "batch_size=%lld needs more than the %llu records of two epochs: a batch may run on into one further epoch only",
-                (long long)tickets->params->batch_size,
-                (unsigned long long)tickets->count);
+            return too_few_locked(tickets, err);
         if (*turn != MXIO_TURN_RECORD && *turn != MXIO_TURN_EXTRA)
             return MXIO_OK;
         const enum mxio_status status =
@@ -118,15 +135,11 @@ deal_row_locked(struct mxio_tickets *tickets, struct mxio_row *out,
             return status;
         if (!found)
             continue;
-        if (tickets->params->on_error != MXIO_SKIP ||
-            !is_bad_locked(tickets, out->ask.record)) {
+        if (!skip || !is_bad_locked(tickets, out->ask.record)) {
             mxio_cursor_take(&tickets->cursor, *turn);
             return MXIO_OK;
         }
         mxio_cursor_skip(&tickets->cursor, *turn);
-        if (tickets->count != MXIO_UNKNOWN && ++left_out > tickets->count)
-            return mxio_fail(err, MXIO_EDATA, "all %llu records are bad",
-                             (unsigned long long)tickets->count);
     }
 }
 
@@ -195,7 +208,7 @@ try_ticket_locked(struct mxio_tickets *tickets, struct mxio_slot *slot,
     const size_t batch_size = (size_t)tickets->params->batch_size;
     struct mxio_error err = MXIO_NO_ERROR;
     struct mxio_row what;
-    enum mxio_turn turn;
+    enum mxio_turn turn = MXIO_TURN_END;
 
     if (deal_row_locked(tickets, &what, &turn, &err) != MXIO_OK) {
         fail_row_locked(slot, slot->given, &err);
