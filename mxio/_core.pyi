@@ -95,6 +95,47 @@ class RecordFile:
     def close(self) -> None:
         """Idempotent; a later read raises ValueError."""
 
+@final
+class RowFeed:
+    """Batches of rows of CSV or LibSVM text, made ahead by one thread that never holds
+    the GIL.
+    """
+
+    def __init__(
+        self,
+        sparse: bool,
+        dtype: int,
+        batch_size: int,
+        round_batch: bool,
+        num_parts: int,
+        part_index: int,
+        depth: int,
+        data: Sequence[str],
+        data_width: int,
+        label: Sequence[str],
+        label_width: int,
+        /,
+    ) -> None:
+        """Measure the files and find the part; the thread starts with the first `next`.
+
+        sparse: LibSVM, float32; else CSV, dtype 0 float32, 1 int32, 2 int64. depth:
+        batches that may wait. Without label files labels are zeros, for LibSVM the
+        number at the start of each line. OSError, DataError, ParameterError.
+        """
+    def start(self, carry: int, /) -> None:
+        """Begin an epoch behind so many rows."""
+    def next(
+        self,
+    ) -> tuple[Block, int, int, int, tuple[int, int, int], tuple[int, int, int]] | None:
+        """(block, pad, carry, place of the uint64 row numbers, places of the data,
+        places of the label); None at the end of the epoch.
+
+        Places are those of values, and for CSR of column indices and row starts, both
+        int64. DataError for a bad row; the next call then gives the batch behind it.
+        """
+    def close(self) -> None:
+        """Stop and join the thread; idempotent."""
+
 def encode_record(payload: Buffer, /) -> bytes:
     """The bytes of one record in a file: head(s), payload, padding. ValueError from
     2**29 bytes on.

@@ -1,5 +1,7 @@
 """The names of mx.io."""
 
+from mxio.adapters.arrays import NDArrayIter
+from mxio.adapters.combined import PrefetchingIter, ResizeIter
 from mxio.adapters.dataiter import (
     DataBatch,
     DataDesc,
@@ -11,8 +13,10 @@ from mxio.adapters.dataiter import (
     ImageRecordUInt8Iter_v1,
     MXDataIter,
 )
+from mxio.adapters.tables import CSVIter, LibSVMIter, MNISTIter
 
 __all__ = [
+    "CSVIter",
     "DataBatch",
     "DataDesc",
     "DataIter",
@@ -21,5 +25,10 @@ __all__ = [
     "ImageRecordIter_v1",
     "ImageRecordUInt8Iter",
     "ImageRecordUInt8Iter_v1",
+    "LibSVMIter",
+    "MNISTIter",
     "MXDataIter",
+    "NDArrayIter",
+    "PrefetchingIter",
+    "ResizeIter",
 ]

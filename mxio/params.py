@@ -6,9 +6,10 @@ must hold between parameters, are checked in the core, which says what is wrong.
 
 import difflib
 import inspect
+import math
 import operator
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,20 @@ import numpy as np
 from mxio import _core
 from mxio.errors import ParameterError
 
-__all__ = ["MX", "NUMPY", "TABLE", "TORCH", "Param", "bind", "signature"]
+__all__ = [
+    "MX",
+    "NUMPY",
+    "TABLE",
+    "TORCH",
+    "Param",
+    "bind",
+    "bind_rows",
+    "flag",
+    "refuse_unknown",
+    "signature",
+    "signature_of",
+    "whole",
+]
 
 MX = _core.FACE_MX
 NUMPY = _core.FACE_NUMPY
@@ -46,6 +60,14 @@ _FALSE = ("false", "0")
 
 def signature(face: int, optional: tuple[str, ...] = ()) -> inspect.Signature:
     """The keyword-only signature of a loader; `optional` names need no value there."""
+    rows = [row for row in TABLE.values() if row.faces & face]
+    return signature_of(rows, optional)
+
+
+def signature_of(
+    rows: Iterable[Param], optional: tuple[str, ...] = ()
+) -> inspect.Signature:
+    """The keyword-only signature with these parameters."""
     return inspect.Signature(
         [
             inspect.Parameter(
@@ -57,8 +79,7 @@ def signature(face: int, optional: tuple[str, ...] = ()) -> inspect.Signature:
                 if row.required
                 else row.default,
             )
-            for row in TABLE.values()
-            if row.faces & face
+            for row in rows
         ]
     )
 
@@ -76,10 +97,35 @@ def bind(
     that is wrong.
     """
     known = {name: row for name, row in TABLE.items() if row.faces & face}
-    for name in options:
-        if name not in known:
-            raise TypeError(_unknown(caller, name, known))
-    text = face == MX
+    return _bind(caller, known, options, optional, text=face == MX)
+
+
+def bind_rows(
+    caller: str, rows: Mapping[str, Param], options: Mapping[str, object]
+) -> dict[str, Any]:
+    """As `bind` on the mx.io face, for a table that the core does not know.
+
+    Every parameter has a value, its default if none was given; ranges are checked here,
+    and a choice is its name.
+    """
+    given = _bind(caller, rows, options, (), text=True)
+    for name, value in given.items():
+        row = rows[name]
+        if row.kind == "CHOICE":
+            given[name] = row.choices[value]
+        elif row.kind == "INT" and not row.low <= value <= row.high:
+            raise _outside(row, value)
+    return {row.name: given.get(row.name, row.default) for row in rows.values()}
+
+
+def _bind(
+    caller: str,
+    known: Mapping[str, Param],
+    options: Mapping[str, object],
+    optional: tuple[str, ...],
+    text: bool,
+) -> dict[str, Any]:
+    refuse_unknown(caller, (name for name in options if name not in known), known)
     given = {
         name: value
         for name, value in options.items()
@@ -91,13 +137,42 @@ def bind(
     return {name: _convert(known[name], value, text) for name, value in given.items()}
 
 
+def refuse_unknown(caller: str, unknown: Iterable[str], known: Iterable[str]) -> None:
+    """TypeError for the first unknown name, if any, with the nearest of the known."""
+    for name in unknown:
+        raise TypeError(_unknown(caller, name, known))
+
+
+def whole(name: str, value: object, low: int) -> int:
+    """A whole number for an argument that is not in the table, or its text.
+
+    TypeError for other types, ParameterError below `low`.
+    """
+    number = int(_convert(_untabled(name, "INT"), value, text=True))
+    if number < low:
+        raise ParameterError(f"{name} must be at least {low}, got {number}")
+    return number
+
+
+def flag(name: str, value: object) -> bool:
+    """True or False for an argument that is not in the table, or its text.
+
+    TypeError for other types, ParameterError for other values.
+    """
+    return bool(_convert(_untabled(name, "FLAG"), value, text=True))
+
+
+def _untabled(name: str, kind: str) -> Param:
+    return Param(name, kind, "", MX, True, None, -(2**63) + 1, 2**63 - 1, (), "")
+
+
 def _is_none(row: Param, value: object, text: bool) -> bool:
     if text and isinstance(value, str) and row.kind != "TEXT":
         return value.strip() == "None"
     return value is None
 
 
-def _unknown(caller: str, name: str, known: Mapping[str, Param]) -> str:
+def _unknown(caller: str, name: str, known: Iterable[str]) -> str:
     if name in TABLE:
         return f"{caller} does not take the parameter {name!r}"
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -105,7 +180,7 @@ def _unknown(caller: str, name: str, known: Mapping[str, Param]) -> str:
     return f"{caller} has no parameter {name!r}{hint}"
 
 
-def _convert(row: Param, value: object, text: bool) -> object:
+def _convert(row: Param, value: object, text: bool) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if text and isinstance(value, str) and row.kind != "TEXT":
@@ -121,13 +196,19 @@ def _from_text(row: Param, value: str) -> object:
             return float(value)
         if row.kind == "FLAG" and value.lower() in _TRUE + _FALSE:
             return value.lower() in _TRUE
-        if row.kind == "SHAPE" and value[:1] + value[-1:] in ("()", "[]"):
+        if _is_shape(row) and value[:1] + value[-1:] in ("()", "[]"):
             return tuple(int(side) for side in value[1:-1].split(",") if side.strip())
+        if row.kind == "SIZES":
+            return int(value)
     except ValueError:
         pass
     if row.kind == "CHOICE":
         return value
     raise ParameterError(f"{row.name} must be {_EXPECTED[row.kind]}, got {value!r}")
+
+
+def _is_shape(row: Param) -> bool:
+    return row.kind in ("SHAPE", "SIZES")
 
 
 _EXPECTED = {
@@ -137,6 +218,7 @@ _EXPECTED = {
     "CHOICE": "one of its names",
     "TEXT": "text or a path",
     "SHAPE": "(channels, height, width)",
+    "SIZES": "a shape such as (3,)",
 }
 
 
@@ -159,10 +241,14 @@ def _whole(row: Param, value: object) -> int:
 def _int(row: Param, value: object) -> int:
     number = _whole(row, value)
     if abs(number) >= 2**63:
-        raise ParameterError(
-            f"{row.name} must be in [{row.low}, {row.high}], got {number}"
-        )
+        raise _outside(row, number)
     return number
+
+
+def _outside(row: Param, number: int) -> ParameterError:
+    return ParameterError(
+        f"{row.name} must be in [{row.low}, {row.high}], got {number}"
+    )
 
 
 def _real(row: Param, value: object) -> float:
@@ -216,6 +302,21 @@ def _shape(row: Param, value: object) -> tuple[int, ...]:
     return sides
 
 
+def _sizes(row: Param, value: object) -> tuple[int, ...]:
+    """A shape of any number of axes; one axis may be a plain number."""
+    if isinstance(value, int):
+        value = (value,)
+    if isinstance(value, str) or not hasattr(value, "__len__"):
+        raise _wrong_type(row, value)
+    sides = tuple(_whole(row, side) for side in value)  # type: ignore[attr-defined]
+    if not sides or min(sides) < 1 or math.prod(sides) > row.high:
+        raise ParameterError(
+            f"{row.name} must have positive numbers whose product is at most "
+            f"{row.high}, got {sides}"
+        )
+    return sides
+
+
 _CONVERTERS = {
     "INT": _int,
     "REAL": _real,
@@ -223,4 +324,5 @@ _CONVERTERS = {
     "CHOICE": _choice,
     "TEXT": _text,
     "SHAPE": _shape,
+    "SIZES": _sizes,
 }

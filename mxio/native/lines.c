@@ -321,6 +321,11 @@ cut_part(struct mxio_lines *lines, size_t num_parts, size_t part_index,
 static enum mxio_status
 measure(struct mxio_lines *lines, const char *const *paths, struct mxio_error *err)
 {
+    lines->paths = mxio_alloc(lines->path_count * sizeof *lines->paths);
+    lines->starts = mxio_alloc((lines->path_count + 1) * sizeof *lines->starts);
+    if (lines->paths == NULL || lines->starts == NULL)
+        return mxio_fail(err, MXIO_ENOMEM, "no memory for %zu paths",
+                         lines->path_count);
     for (size_t i = 0; i < lines->path_count; i++) {
         struct mxio_file file;
         const size_t size = strlen(paths[i]) + 1;
@@ -345,7 +350,6 @@ mxio_lines_new(struct mxio_lines **out, const char *const *paths, size_t path_co
                struct mxio_error *err)
 {
     struct mxio_lines *lines;
-    enum mxio_status status = MXIO_OK;
 
     if (part_index >= num_parts)
         return mxio_fail(
@@ -358,12 +362,7 @@ mxio_lines_new(struct mxio_lines **out, const char *const *paths, size_t path_co
     lines->file.descriptor = -1;
     lines->path_count = path_count;
     lines->comment = comment;
-    lines->paths = mxio_alloc(path_count * sizeof *lines->paths);
-    lines->starts = mxio_alloc((path_count + 1) * sizeof *lines->starts);
-    if (lines->paths == NULL || lines->starts == NULL)
-        status = mxio_fail(err, MXIO_ENOMEM, "no memory for %zu paths", path_count);
-    if (status == MXIO_OK)
-        status = measure(lines, paths, err);
+    enum mxio_status status = measure(lines, paths, err);
     if (status == MXIO_OK)
         status = cut_part(lines, num_parts, part_index, err);
     if (status != MXIO_OK) {

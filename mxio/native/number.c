@@ -14,6 +14,7 @@ __extension__ typedef unsigned __int128 wide;
 
 /* 10^22 is the last power of ten, 2^53 the last run of whole numbers, that doubles hold
  * exactly: one operation on two of these is rounded once. */
+#define SHORT 15 /* digits of a number below 2^53 */
 #define EXACT_POWER 22
 #define EXACT_WHOLE (UINT64_C(1) << 53)
 
@@ -207,6 +208,12 @@ write_plainly(const struct decimal *number, char *out, size_t out_size)
 
 #define PLAIN_SIZE (MOST_DIGITS + 32)
 
+static const double powers_of_ten[EXACT_POWER + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,
+                                                      1e5,  1e6,  1e7,  1e8,  1e9,
+                                                      1e10, 1e11, 1e12, 1e13, 1e14,
+                                                      1e15, 1e16, 1e17, 1e18, 1e19,
+                                                      1e20, 1e21, 1e22};
+
 static double
 to_double(const struct decimal *number)
 {
@@ -230,12 +237,6 @@ to_double(const struct decimal *number)
 static bool
 to_double_at_once(const struct decimal *number, double *out)
 {
-    static const double powers_of_ten[EXACT_POWER + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,
-                                                          1e5,  1e6,  1e7,  1e8,  1e9,
-                                                          1e10, 1e11, 1e12, 1e13, 1e14,
-                                                          1e15, 1e16, 1e17, 1e18, 1e19,
-                                                          1e20, 1e21, 1e22};
-
     if (FLT_EVAL_METHOD != 0 || number->count > WORD_DIGITS ||
         number->value > EXACT_WHOLE || number->exponent < -EXACT_POWER ||
         number->exponent > EXACT_POWER)
@@ -244,6 +245,27 @@ to_double_at_once(const struct decimal *number, double *out)
     *out = number->exponent < 0 ? whole / powers_of_ten[-number->exponent]
                                 : whole * powers_of_ten[number->exponent];
     return true;
+}
+
+/* A short number without sign and exponent, such as most are; NULL for others. */
+static const char *
+take_short(const char *at, const char *end, double *out)
+{
+    uint64_t value = 0;
+    const char *p = take_digits(at, end, &value);
+    ptrdiff_t count = p - at, fraction = 0;
+
+    if (p < end && *p == '.') {
+        const char *first = ++p;
+        p = take_digits(first, end, &value);
+        fraction = p - first;
+        count += fraction;
+    }
+    if (FLT_EVAL_METHOD != 0 || count == 0 || count > SHORT ||
+        (p < end && (*p == 'e' || *p == 'E')))
+        return NULL;
+    *out = fraction == 0 ? (double)value : (double)value / powers_of_ten[fraction];
+    return p;
 }
 
 /* inf, infinity or nan without a sign; NULL for anything else. */
@@ -272,19 +294,30 @@ take_sign(const char *at, const char *end, bool *negative)
     return at + (at < end && (*at == '-' || *at == '+'));
 }
 
+/* Any number without its sign. */
+static const char *
+take_long(const char *at, const char *end, double *out)
+{
+    struct decimal number;
+    const char *stop = take_decimal(at, end, &number);
+
+    if (stop == NULL)
+        return take_word(at, end, out);
+    if (!to_double_at_once(&number, out))
+        *out = to_double(&number);
+    return stop;
+}
+
 const char *
 mxio_number_double(const char *at, const char *end, double *out)
 {
-    struct decimal number;
     double value;
     bool negative;
 
     at = take_sign(at, end, &negative);
-    const char *stop = take_decimal(at, end, &number);
+    const char *stop = take_short(at, end, &value);
     if (stop == NULL)
-        stop = take_word(at, end, &value);
-    else if (!to_double_at_once(&number, &value))
-        value = to_double(&number);
+        stop = take_long(at, end, &value);
     if (stop != NULL)
         *out = negative ? -value : value;
     return stop;
@@ -302,28 +335,32 @@ rounds_twice(double value)
     return (bits & beyond) == (beyond + 1) / 2 || fabs(value) < (double)FLT_MIN;
 }
 
-const char *
-mxio_number_float(const char *at, const char *end, float *out)
+/* The float nearest to a decimal number that has been read before. */
+static float
+round_once(const char *at, const char *end)
 {
     struct decimal number;
     char text[PLAIN_SIZE];
+
+    (void)take_decimal(at, end, &number);
+    write_plainly(&number, text, sizeof text);
+    return strtof(text, NULL);
+}
+
+const char *
+mxio_number_float(const char *at, const char *end, float *out)
+{
     double value;
     bool negative;
 
     at = take_sign(at, end, &negative);
-    const char *stop = take_decimal(at, end, &number);
-    if (stop == NULL) {
-        stop = take_word(at, end, &value);
-        if (stop == NULL)
-            return NULL;
-    } else if (!to_double_at_once(&number, &value)) {
-        value = to_double(&number);
-    }
-    float rounded = (float)value;
-    if (value != 0 && rounds_twice(value)) {
-        write_plainly(&number, text, sizeof text);
-        rounded = strtof(text, NULL);
-    }
+    const char *stop = take_short(at, end, &value);
+    if (stop == NULL)
+        stop = take_long(at, end, &value);
+    if (stop == NULL)
+        return NULL;
+    const float rounded =
+        value != 0 && rounds_twice(value) ? round_once(at, end) : (float)value;
     *out = negative ? -rounded : rounded;
     return stop;
 }

@@ -23,6 +23,7 @@ struct py_state {
     PyTypeObject *block_type;
     PyTypeObject *loader_type;
     PyTypeObject *file_type;
+    PyTypeObject *rows_type;
 };
 
 extern struct PyModuleDef py_module_definition;
@@ -53,7 +54,16 @@ py_params_fill(const struct py_state *state, struct mxio_params *params,
 int
 py_buffer_of_size(PyObject *object, Py_buffer *view, size_t size, const char *what);
 
-extern PyType_Spec py_block_spec, py_loader_spec, py_file_spec;
+/* Copy a sequence of str or bytes behind the `*count` paths of a list that ends with
+ * NULL; 0, or -1 with an exception. The list may begin as NULL. */
+int
+py_paths_append(char ***paths, size_t *count, PyObject *sequence);
+
+/* Accepts NULL. */
+void
+py_paths_free(char **paths);
+
+extern PyType_Spec py_block_spec, py_loader_spec, py_file_spec, py_rows_spec;
 
 /* Functions of the module, by file. */
 extern PyMethodDef py_picture_methods[];

@@ -29,45 +29,6 @@ raise_here(struct py_loader *self, const struct mxio_error *err)
     return py_raise(state_of(self), err, self->paths, NULL);
 }
 
-static void
-free_paths(char **paths)
-{
-    for (size_t i = 0; paths != NULL && paths[i] != NULL; i++)
-        mxio_free(paths[i]);
-    mxio_free(paths);
-}
-
-/* A sequence of str or bytes to paths; NULL with an exception. */
-static char **
-copy_paths(PyObject *sequence, size_t *count)
-{
-    const Py_ssize_t size = PySequence_Size(sequence);
-    char **paths = size < 0 ? NULL : mxio_alloc(((size_t)size + 1) * sizeof *paths);
-
-    if (paths == NULL)
-        return size < 0 ? NULL : (char **)PyErr_NoMemory();
-    for (Py_ssize_t i = 0; i < size; i++) {
-        PyObject *item = PySequence_GetItem(sequence, i);
-        PyObject *bytes = NULL;
-        if (item != NULL && PyUnicode_FSConverter(item, &bytes)) {
-            const size_t length = (size_t)PyBytes_Size(bytes) + 1;
-            paths[i] = mxio_alloc(length);
-            if (paths[i] != NULL)
-                memcpy(paths[i], PyBytes_AsString(bytes), length);
-            else
-                PyErr_NoMemory();
-        }
-        Py_XDECREF(bytes);
-        Py_XDECREF(item);
-        if (PyErr_Occurred()) {
-            free_paths(paths);
-            return NULL;
-        }
-    }
-    *count = (size_t)size;
-    return paths;
-}
-
 /* The optional buffers of a loader. */
 enum { INDEX, LABELS, MEAN, VIEW_COUNT };
 
@@ -206,7 +167,7 @@ loader_dealloc(PyObject *object)
     PyObject_GC_UnTrack(object);
     Py_BEGIN_ALLOW_THREADS /* the workers finish their samples first */
         mxio_loader_free(self->loader);
-    Py_END_ALLOW_THREADS free_paths(self->paths);
+    Py_END_ALLOW_THREADS py_paths_free(self->paths);
     Py_CLEAR(self->decoder);
     PyObject_GC_Del(object);
     Py_DECREF(type);

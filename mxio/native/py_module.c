@@ -248,7 +248,8 @@ module_exec(PyObject *module)
         PyModule_AddIntConstant(module, "FACE_TORCH", MXIO_FACE_TORCH) < 0 ||
         add_type(module, &py_block_spec, &state->block_type) < 0 ||
         add_type(module, &py_loader_spec, &state->loader_type) < 0 ||
-        add_type(module, &py_file_spec, &state->file_type) < 0)
+        add_type(module, &py_file_spec, &state->file_type) < 0 ||
+        add_type(module, &py_rows_spec, &state->rows_type) < 0)
         return -1;
     return 0;
 }
@@ -262,6 +263,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->block_type);
     Py_VISIT(state->loader_type);
     Py_VISIT(state->file_type);
+    Py_VISIT(state->rows_type);
     return 0;
 }
 
@@ -274,6 +276,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->block_type);
     Py_CLEAR(state->loader_type);
     Py_CLEAR(state->file_type);
+    Py_CLEAR(state->rows_type);
     return 0;
 }
 

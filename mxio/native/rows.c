@@ -2,39 +2,17 @@
 
 #include <string.h>
 
-#include "lines.h"
-#include "number.h"
+#include "rows_side.h"
 
 /* Sections of a block begin at multiples of this. */
 #define SECTION ((size_t)64)
-
-/* So much of a word is shown in a message. */
-#define SHOWN 40
-
-/* An array that grows, entries of one size. */
-struct growing {
-    uint8_t *bytes;
-    size_t entry_size, count, room;
-};
-
-/* One array of a batch while it is made. */
-struct side {
-    struct mxio_lines *lines; /* NULL: no files of its own */
-    const char *shape;        /* the parameter that says how wide a row is */
-    size_t width;
-    bool sparse;
-    enum mxio_row_type type;
-    int first_file;
-    struct growing values;
-    struct growing indices, starts; /* int64; only when sparse */
-};
 
 struct mxio_rows {
     size_t batch_size;
     bool round_batch, sparse;
     bool labels_aligned; /* the labels begin with the row of the part */
     size_t part_index;
-    struct side data, label;
+    struct mxio_side data, label;
     uint64_t *ids;
     struct mxio_pool *pool; /* NULL when batches differ in size */
     uint64_t skip;          /* rows to leave out before the next batch */
@@ -43,290 +21,6 @@ struct mxio_rows {
     bool over;
 };
 
-/* ---- arrays ---- */
-
-static enum mxio_status
-grow(struct growing *array, size_t more, struct mxio_error *err)
-{
-    size_t size;
-
-    if (more <= array->room - array->count)
-        return MXIO_OK;
-    size_t room = array->count + more;
-    if (room < 2 * array->room)
-        room = 2 * array->room;
-    uint8_t *bytes = mxio_multiply(room, array->entry_size, &size)
-                         ? mxio_realloc(array->bytes, size)
-                         : NULL;
-    if (bytes == NULL)
-        return mxio_fail(err, MXIO_ENOMEM, "no memory for %zu values of a batch", room);
-    array->bytes = bytes;
-    array->room = room;
-    return MXIO_OK;
-}
-
-static void
-append(struct growing *array, const void *entry)
-{
-    memcpy(array->bytes + array->count * array->entry_size, entry, array->entry_size);
-    array->count++;
-}
-
-static size_t
-size_of(const struct growing *array)
-{
-    return array->count * array->entry_size;
-}
-
-/* ---- one row ---- */
-
-static const char *
-past_blanks(const char *at, const char *end)
-{
-    while (at < end && (*at == ' ' || *at == '\t' || *at == '\v' || *at == '\f'))
-        at++;
-    return at;
-}
-
-/* The number at `at`, as the side stores it; NULL when there is none. */
-static const char *
-take_value(struct side *side, const char *at, const char *end)
-{
-    const char *stop;
-    int64_t whole = 0;
-    int32_t narrow;
-    float real;
-
-    switch (side->type) {
-    case MXIO_ROW_FLOAT32:
-        stop = mxio_number_float(at, end, &real);
-        if (stop != NULL)
-            append(&side->values, &real);
-        return stop;
-    case MXIO_ROW_INT32:
-        stop = mxio_number_whole(at, end, INT32_MIN, INT32_MAX, &whole);
-        narrow = (int32_t)whole;
-        if (stop != NULL)
-            append(&side->values, &narrow);
-        return stop;
-    default:
-        stop = mxio_number_whole(at, end, INT64_MIN, INT64_MAX, &whole);
-        if (stop != NULL)
-            append(&side->values, &whole);
-        return stop;
-    }
-}
-
-/* A failure at a place of a line; the rest of the message is the caller's. */
-static enum mxio_status
-fail_at(const struct side *side, const struct mxio_line *line, const char *at,
-        struct mxio_error *err, const char *what)
-{
-    char place[48] = "";
-    const uint64_t number =
-        mxio_lines_place(side->lines, line, (size_t)(at - line->text), err);
-
-    err->file += side->first_file;
-    if (number > 0)
-        snprintf(place, sizeof place, "line %llu: ", (unsigned long long)number);
-    return mxio_fail(err, MXIO_EDATA, "%s%s", place, what);
-}
-
-static const char *const type_names[] = {[MXIO_ROW_FLOAT32] = "a number",
-                                         [MXIO_ROW_INT32] = "a whole number (int32)",
-                                         [MXIO_ROW_INT64] = "a whole number (int64)"};
-
-static int
-shown(const char *at, const char *end)
-{
-    return (int)(end - at < SHOWN ? end - at : SHOWN);
-}
-
-/* Say what is wrong with a row of CSV: its length, if that is, else the value at `at`. */
-static enum mxio_status
-refuse_csv(const struct side *side, const struct mxio_line *line, size_t column,
-           const char *at, struct mxio_error *err)
-{
-    const char *end = line->text + line->size;
-    const char *stop = memchr(at, ',', (size_t)(end - at));
-    char what[256];
-    size_t count = 1;
-
-    for (const char *p = line->text; p < end; p++)
-        count += *p == ',';
-    if (count != side->width) {
-        snprintf(what, sizeof what, "a row of %zu values, %s holds %zu", count,
-                 side->shape, side->width);
-        return fail_at(side, line, line->text, err, what);
-    }
-    snprintf(what, sizeof what, "value %zu of %zu is not %s: '%.*s'", column + 1,
-             side->width, type_names[side->type],
-             shown(at, stop == NULL ? end : stop), at);
-    return fail_at(side, line, at, err, what);
-}
-
-static enum mxio_status
-parse_csv(struct side *side, const struct mxio_line *line, struct mxio_error *err)
-{
-    const char *end = line->text + line->size;
-    const char *at = line->text;
-
-    for (size_t column = 0; column < side->width; column++) {
-        const char *word = past_blanks(at, end);
-        at = take_value(side, word, end);
-        if (at != NULL)
-            at = past_blanks(at, end);
-        const bool last = column + 1 == side->width;
-        if (at == NULL || (last ? at != end : at == end || *at != ','))
-            return refuse_csv(side, line, column, word, err);
-        at += !last;
-    }
-    return MXIO_OK;
-}
-
-static enum mxio_status
-refuse_word(const struct side *side, const struct mxio_line *line, const char *at,
-            const char *problem, struct mxio_error *err)
-{
-    const char *end = line->text + line->size;
-    const char *stop = at;
-    char what[256];
-
-    while (stop < end && past_blanks(stop, end) == stop)
-        stop++;
-    snprintf(what, sizeof what, "%s: '%.*s'", problem, shown(at, stop), at);
-    return fail_at(side, line, at, err, what);
-}
-
-/* One "index:value"; *at moves behind it. */
-static enum mxio_status
-take_pair(struct side *side, const struct mxio_line *line, const char **at,
-          int64_t *last_index, struct mxio_error *err)
-{
-    const char *word = *at, *end = line->text + line->size;
-    int64_t index;
-    char problem[160];
-
-    enum mxio_status status = grow(&side->values, 1, err);
-    if (status == MXIO_OK)
-        status = grow(&side->indices, 1, err);
-    if (status != MXIO_OK)
-        return status;
-    const char *p = mxio_number_whole(word, end, INT64_MIN, INT64_MAX, &index);
-    if (p == NULL || p == end || *p != ':')
-        return refuse_word(side, line, word, "not index:value", err);
-    if (index < 0)
-        return refuse_word(side, line, word, "a negative index", err);
-    if ((uint64_t)index >= side->width) {
-        snprintf(problem, sizeof problem,
-                 "index %lld is outside %s (%zu,), indices count from 0",
-                 (long long)index, side->shape, side->width);
-        return refuse_word(side, line, word, problem, err);
-    }
-    if (index <= *last_index) {
-        snprintf(problem, sizeof problem,
-                 "index %lld behind %lld, indices must ascend", (long long)index,
-                 (long long)*last_index);
-        return refuse_word(side, line, word, problem, err);
-    }
-    p = take_value(side, p + 1, end);
-    if (p == NULL || (p < end && past_blanks(p, end) == p)) {
-        return refuse_word(side, line, word, "the value is not a number", err);
-    }
-    append(&side->indices, &index);
-    *last_index = index;
-    *at = p;
-    return MXIO_OK;
-}
-
-/* "label [qid:n] index:value ..."; the features go to `side`, the label to *label. */
-static enum mxio_status
-parse_libsvm(struct side *side, const struct mxio_line *line, float *label,
-             struct mxio_error *err)
-{
-    const char *end = line->text + line->size;
-    const char *word = past_blanks(line->text, end);
-    enum mxio_status status = MXIO_OK;
-    int64_t last_index = -1, ignored;
-
-    const char *at = mxio_number_float(word, end, label);
-    if (at == NULL || (at < end && past_blanks(at, end) == at))
-        return refuse_word(side, line, word, "the label is not a number", err);
-    at = past_blanks(at, end);
-    if (end - at > 4 && memcmp(at, "qid:", 4) == 0) {
-        word = at;
-        at = mxio_number_whole(at + 4, end, INT64_MIN, INT64_MAX, &ignored);
-        if (at == NULL || (at < end && past_blanks(at, end) == at))
-            return refuse_word(side, line, word, "qid is not a whole number", err);
-        at = past_blanks(at, end);
-    }
-    while (at < end && status == MXIO_OK) {
-        status = take_pair(side, line, &at, &last_index, err);
-        at = past_blanks(at, end);
-    }
-    return status;
-}
-
-/* ---- sides ---- */
-
-static void
-clear_side(struct side *side)
-{
-    side->values.count = side->indices.count = side->starts.count = 0;
-}
-
-/* A sparse row ends where the values do; a dense one, also a bad one, has its width. */
-static void
-end_row(struct side *side, size_t row)
-{
-    const int64_t count = (int64_t)side->values.count;
-    const size_t row_size = side->width * side->values.entry_size;
-
-    if (side->sparse) {
-        append(&side->starts, &count);
-        return;
-    }
-    const size_t whole = (row + 1) * side->width;
-    if (side->values.count < whole)
-        memset(side->values.bytes + size_of(&side->values), 0,
-               (whole * side->values.entry_size) - size_of(&side->values));
-    (void)row_size;
-    side->values.count = whole;
-}
-
-static enum mxio_status
-make_side(struct side *side, const struct mxio_rows_inputs *inputs,
-          const struct mxio_row_files *files, struct mxio_error *err)
-{
-    static const size_t sizes[] = {[MXIO_ROW_FLOAT32] = sizeof(float),
-                                   [MXIO_ROW_INT32] = sizeof(int32_t),
-                                   [MXIO_ROW_INT64] = sizeof(int64_t)};
-    size_t values;
-
-    side->width = files->width;
-    side->sparse = inputs->sparse && files->path_count > 0;
-    side->type = inputs->sparse ? MXIO_ROW_FLOAT32 : inputs->type;
-    side->values.entry_size = sizes[side->type];
-    side->indices.entry_size = side->starts.entry_size = sizeof(int64_t);
-    if (side->sparse)
-        return grow(&side->starts, inputs->batch_size + 1, err);
-    if (!mxio_multiply(inputs->batch_size, files->width, &values) ||
-        values > SIZE_MAX / 16)
-        return mxio_fail(err, MXIO_EPARAM,
-                         "batch_size=%zu of this %s is more than the memory holds",
-                         inputs->batch_size, side->shape);
-    return grow(&side->values, values, err);
-}
-
-static void
-free_side(struct side *side)
-{
-    mxio_lines_free(side->lines);
-    mxio_free(side->values.bytes);
-    mxio_free(side->indices.bytes);
-    mxio_free(side->starts.bytes);
-}
-
 /* ---- life ---- */
 
 void
@@ -334,8 +28,8 @@ mxio_rows_free(struct mxio_rows *rows)
 {
     if (rows == NULL)
         return;
-    free_side(&rows->data);
-    free_side(&rows->label);
+    mxio_side_free(&rows->data);
+    mxio_side_free(&rows->label);
     mxio_free(rows->ids);
     mxio_pool_close(rows->pool);
     mxio_free(rows);
@@ -351,15 +45,15 @@ aligned(size_t size)
 static size_t
 lay_out(const struct mxio_rows *rows, struct mxio_row_batch *out)
 {
-    const struct side *sides[] = {&rows->data, &rows->label};
+    const struct mxio_side *sides[] = {&rows->data, &rows->label};
     struct mxio_row_array *arrays[] = {&out->data, &out->label};
     size_t end = 0;
 
     for (size_t i = 0; i < 2; i++) {
         arrays[i]->values = end;
-        arrays[i]->indices = end += aligned(size_of(&sides[i]->values));
-        arrays[i]->starts = end += aligned(size_of(&sides[i]->indices));
-        end += aligned(size_of(&sides[i]->starts));
+        arrays[i]->indices = end += aligned(mxio_growing_size(&sides[i]->values));
+        arrays[i]->starts = end += aligned(mxio_growing_size(&sides[i]->indices));
+        end += aligned(mxio_growing_size(&sides[i]->starts));
     }
     out->ids = end;
     return end + rows->batch_size * sizeof *rows->ids;
@@ -379,8 +73,8 @@ open_lines(struct mxio_rows *rows, const struct mxio_rows_inputs *inputs,
     status = mxio_lines_new(&rows->label.lines, inputs->label.paths,
                             inputs->label.path_count, 1, 0, comment, err);
     if (status != MXIO_OK)
-        err->file = err->file < 0 ? rows->label.first_file
-                                  : err->file + rows->label.first_file;
+        err->file =
+            err->file < 0 ? rows->label.first_file : err->file + rows->label.first_file;
     return status;
 }
 
@@ -397,9 +91,9 @@ make_rows(struct mxio_rows *rows, const struct mxio_rows_inputs *inputs,
     rows->data.shape = "data_shape";
     rows->label.shape = "label_shape";
     rows->label.first_file = (int)inputs->data.path_count;
-    enum mxio_status status = make_side(&rows->data, inputs, &inputs->data, err);
+    enum mxio_status status = mxio_side_init(&rows->data, inputs, &inputs->data, err);
     if (status == MXIO_OK)
-        status = make_side(&rows->label, inputs, &inputs->label, err);
+        status = mxio_side_init(&rows->label, inputs, &inputs->label, err);
     if (status != MXIO_OK)
         return status;
     rows->ids = mxio_alloc(inputs->batch_size * sizeof *rows->ids);
@@ -460,7 +154,8 @@ mxio_rows_start(struct mxio_rows *rows, uint64_t carry)
 }
 
 static enum mxio_status
-next_line(struct side *side, struct mxio_line *line, bool *got, struct mxio_error *err)
+next_line(struct mxio_side *side, struct mxio_line *line, bool *got,
+          struct mxio_error *err)
 {
     const enum mxio_status status = mxio_lines_next(side->lines, line, got, err);
 
@@ -483,8 +178,7 @@ next_lines(struct mxio_rows *rows, struct mxio_line *data, struct mxio_line *lab
         status = next_line(&rows->label, label, &got_label, err);
     if (status == MXIO_OK && !got_label) {
         err->file = rows->label.first_file;
-        return mxio_fail(err, MXIO_EDATA,
-                         "only %llu rows of labels, and more of data",
+        return mxio_fail(err, MXIO_EDATA, "only %llu rows of labels, and more of data",
                          (unsigned long long)rows->row);
     }
     rows->row++;
@@ -531,15 +225,15 @@ parse_row(struct mxio_rows *rows, size_t row, const struct mxio_line *data,
     enum mxio_status status;
     float first = 0, ignored;
 
-    status = rows->sparse ? parse_libsvm(&rows->data, data, &first, err)
-                          : parse_csv(&rows->data, data, err);
+    status = rows->sparse ? mxio_side_add_libsvm(&rows->data, data, &first, err)
+                          : mxio_side_add_csv(&rows->data, data, err);
     if (rows->sparse && rows->label.lines == NULL)
-        append(&rows->label.values, &first);
+        mxio_side_add_value(&rows->label, first);
     else if (rows->label.lines != NULL && status == MXIO_OK)
-        status = rows->sparse ? parse_libsvm(&rows->label, label, &ignored, err)
-                              : parse_csv(&rows->label, label, err);
-    end_row(&rows->data, row);
-    end_row(&rows->label, row);
+        status = rows->sparse ? mxio_side_add_libsvm(&rows->label, label, &ignored, err)
+                              : mxio_side_add_csv(&rows->label, label, err);
+    mxio_side_end_row(&rows->data, row);
+    mxio_side_end_row(&rows->label, row);
     return status;
 }
 
@@ -555,9 +249,9 @@ wrap(struct mxio_rows *rows, size_t row, bool wrapped, struct mxio_error *err)
     if (wrapped)
         return mxio_fail(
             err, MXIO_EPARAM,
-            "batch_size=%zu: %zu rows of this batch are the %llu of one epoch and what "
-            "was left of the one before; a batch may run on into one further epoch only",
-            rows->batch_size, row, (unsigned long long)count);
+            "batch_size=%zu needs more than the %llu rows left of this epoch and the %llu of the next: a batch may run on into one further epoch only",
+            rows->batch_size, (unsigned long long)(row - count),
+            (unsigned long long)count);
     rewind_rows(rows);
     return MXIO_OK;
 }
@@ -566,7 +260,7 @@ wrap(struct mxio_rows *rows, size_t row, bool wrapped, struct mxio_error *err)
 static enum mxio_status
 hand_over(struct mxio_rows *rows, struct mxio_row_batch *out, struct mxio_error *err)
 {
-    const struct side *sides[] = {&rows->data, &rows->label};
+    const struct mxio_side *sides[] = {&rows->data, &rows->label};
     const struct mxio_row_array *arrays[] = {&out->data, &out->label};
     const size_t size = lay_out(rows, out);
     const enum mxio_status status = rows->pool != NULL
@@ -577,16 +271,16 @@ hand_over(struct mxio_rows *rows, struct mxio_row_batch *out, struct mxio_error 
         return status;
     uint8_t *bytes = out->block->bytes;
     for (size_t i = 0; i < 2; i++) {
-        const struct side *side = sides[i];
+        const struct mxio_side *side = sides[i];
         if (side->values.count > 0)
             memcpy(bytes + arrays[i]->values, side->values.bytes,
-                   size_of(&side->values));
+                   mxio_growing_size(&side->values));
         if (side->indices.count > 0)
             memcpy(bytes + arrays[i]->indices, side->indices.bytes,
-                   size_of(&side->indices));
+                   mxio_growing_size(&side->indices));
         if (side->starts.count > 0)
             memcpy(bytes + arrays[i]->starts, side->starts.bytes,
-                   size_of(&side->starts));
+                   mxio_growing_size(&side->starts));
     }
     memcpy(bytes + out->ids, rows->ids, rows->batch_size * sizeof *rows->ids);
     return MXIO_OK;
@@ -597,8 +291,8 @@ static void
 fill_up(struct mxio_rows *rows, size_t row)
 {
     for (; row < rows->batch_size; row++) {
-        end_row(&rows->data, row);
-        end_row(&rows->label, row);
+        mxio_side_end_row(&rows->data, row);
+        mxio_side_end_row(&rows->label, row);
         rows->ids[row] = 0;
     }
 }
@@ -648,7 +342,6 @@ enum mxio_status
 mxio_rows_next(struct mxio_rows *rows, struct mxio_row_batch *out, bool *last,
                struct mxio_error *err)
 {
-    const int64_t start = 0;
     struct mxio_error bad = MXIO_NO_ERROR;
     size_t given = 0, pad = 0;
 
@@ -656,12 +349,8 @@ mxio_rows_next(struct mxio_rows *rows, struct mxio_row_batch *out, bool *last,
     *out = (struct mxio_row_batch){.block = NULL};
     if (rows->over)
         return MXIO_OK;
-    clear_side(&rows->data);
-    clear_side(&rows->label);
-    if (rows->data.sparse)
-        append(&rows->data.starts, &start);
-    if (rows->label.sparse)
-        append(&rows->label.starts, &start);
+    mxio_side_clear(&rows->data);
+    mxio_side_clear(&rows->label);
     enum mxio_status status = leave_out(rows, err);
     if (status == MXIO_OK)
         status = read_rows(rows, &given, &pad, &bad, err);

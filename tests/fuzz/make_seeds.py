@@ -1,4 +1,4 @@
-"""Writes small valid inputs for a fuzz target: make_seeds.py recordio|jpeg|png FOLDER.
+"""Writes small valid inputs: make_seeds.py recordio|jpeg|png|rows FOLDER.
 
 They are made by Pillow, struct and zlib, not by mxio.
 """
@@ -127,10 +127,21 @@ def recordios() -> Iterator[bytes]:
     yield b"0\t0\n1\t48\n-5 18446744073709551615\n"
 
 
+def texts() -> Iterator[bytes]:
+    yield b"1,2,3\n4.5,-6e-3,.5\r\n\n7,8,9"
+    yield b"-9223372036854775808,2147483647\r0,1\r"
+    yield b"inf,-nan,1e400\n0.1000000000000000055511151231257827,1e-45,2\n"
+    yield b"1 0:0.5 2:1.2 # words\n-2\n# words\n3.5 qid:4 1:-1e5\n"
+    yield b"\xef\xbb\xbf 1 , 2\t\n,\n"
+    yield b"2.4703282292062327208e-324"
+    yield b"1.0000000596046447753906251\n"
+
+
 def main() -> None:
     target, folder = sys.argv[1], Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    seeds = {"jpeg": jpegs, "png": pngs, "recordio": recordios}[target]()
+    kinds = {"jpeg": jpegs, "png": pngs, "recordio": recordios, "rows": texts}
+    seeds = kinds[target]()
     for number, seed in enumerate(seeds):
         (folder / f"seed{number:02}").write_bytes(seed)
 

@@ -34,8 +34,7 @@ static int check_failures;
         check_near((actual), (expected), (tolerance), #actual, __FILE__, __LINE__))
 
 #define CHECK_BYTES(actual, expected, size)                                            \
-    CHECK_LEAVES(                                                                      \
-        check_bytes((actual), (expected), (size), #actual, __FILE__, __LINE__))
+    CHECK_LEAVES(check_bytes((actual), (expected), (size), #actual, __FILE__, __LINE__))
 
 /* The text, for instance an error message, says what it should. */
 #define CHECK_SAYS(text, part)                                                         \
@@ -78,14 +77,17 @@ check_failed(const char *file, int line, const char *format, ...)
 static inline bool
 check_true(bool holds, const char *what, const char *file, int line)
 {
-    return holds || check_failed(file, line, "%s does not hold", what);
+    if (!holds)
+        check_failed(file, line, "%s does not hold", what);
+    return holds;
 }
 
 static inline bool
 check_int(long long got, long long right, const char *what, const char *file, int line)
 {
-    return got == right ||
-           check_failed(file, line, "%s is %lld, expected %lld", what, got, right);
+    if (got != right)
+        check_failed(file, line, "%s is %lld, expected %lld", what, got, right);
+    return got == right;
 }
 
 static inline bool
@@ -119,7 +121,9 @@ check_says(const char *said, const char *part, const char *file, int line)
 static inline bool
 check_ok(bool holds, const char *message, const char *what, const char *file, int line)
 {
-    return holds || check_failed(file, line, "%s fails: %s", what, message);
+    if (!holds)
+        check_failed(file, line, "%s fails: %s", what, message);
+    return holds;
 }
 
 /* What main returns. */
