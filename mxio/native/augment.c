@@ -116,23 +116,29 @@ resize_step(struct mxio_augmenter *augmenter, const struct mxio_step *step,
 static enum mxio_status
 warp_step(struct mxio_augmenter *augmenter, const struct mxio_plan *plan,
           const struct mxio_step *step, struct mxio_buffer *room,
-          struct mxio_view *view, struct mxio_error *err)
+          struct mxio_view *view, struct mxio_rect window, struct mxio_error *err)
 {
     const struct mxio_size to = {step->to.width, step->to.height};
     const struct mxio_view from = *view;
-    const enum mxio_status status = make_picture(room, view, to, step->to, err);
+    const enum mxio_status status = make_picture(room, view, to, window, err);
 
     if (status != MXIO_OK)
         return status;
-    return mxio_warp(&augmenter->warper, &from, plan->matrix, to, step->inter,
+    return mxio_warp(&augmenter->warper, &from, plan->matrix, window, step->inter,
                      plan->border, room->bytes, err);
 }
 
+/* Rows of border without gaps: the first pixel by pixel, the others are copies. */
 static void
-fill_pixels(uint8_t *out, const uint8_t border[4], size_t count, size_t channels)
+fill_rows(uint8_t *out, const uint8_t border[4], size_t width, size_t height,
+          size_t channels)
 {
-    for (size_t i = 0; i < count; i++)
-        memcpy(out + i * channels, border, channels);
+    const size_t row_size = width * channels;
+
+    for (size_t i = 0; i < row_size; i++)
+        out[i] = border[i % channels];
+    for (size_t y = 1; y < height; y++)
+        memcpy(out + y * row_size, out, row_size);
 }
 
 /* Border in the window of the output, then the rows of the input inside of it. */
@@ -148,8 +154,8 @@ pad_step(const struct mxio_plan *plan, const struct mxio_step *step,
 
     if (status != MXIO_OK)
         return status;
-    fill_pixels(room->bytes, plan->border, (size_t)window.width * (size_t)window.height,
-                pixel);
+    fill_rows(room->bytes, plan->border, (size_t)window.width, (size_t)window.height,
+              pixel);
     /* In coordinates of the input. */
     const int left = window.x + step->to.x, top = window.y + step->to.y;
     const int first = left > 0 ? left : 0;
@@ -198,6 +204,8 @@ jitter(const struct mxio_color_plan *plan, uint8_t *pixels, size_t count, int ch
 
     for (int i = 0; i < 3; i++) {
         const float alpha = plan->alpha[plan->order[i]];
+        if (alpha == 1)
+            continue; /* nothing would change */
         switch (plan->order[i]) {
         case MXIO_BRIGHTNESS:
             mxio_color_scale(&table, alpha, 0);
@@ -316,7 +324,7 @@ apply_step(struct mxio_augmenter *augmenter, const struct mxio_plan *plan, int n
     case MXIO_STEP_RESIZE:
         return resize_step(augmenter, step, room, view, window, err);
     case MXIO_STEP_WARP:
-        return warp_step(augmenter, plan, step, room, view, err);
+        return warp_step(augmenter, plan, step, room, view, window, err);
     case MXIO_STEP_PAD:
         return pad_step(plan, step, room, view, window, err);
     default:

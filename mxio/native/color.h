@@ -2,6 +2,8 @@
  * Colour jitter of 8-bit pixels, red first, in place, as MXNet's default augmenter does it
  * on OpenCV (mxnet.md 4.4).
  *
+ * Pixels are readable for MXIO_SLACK bytes past their end.
+ *
  * Threads: pure functions.
  */
 #ifndef MXIO_COLOR_H

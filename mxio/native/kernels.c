@@ -32,6 +32,40 @@ blend_rows(uint8_t *out, const int16_t *top, const int16_t *bottom,
 }
 
 static void
+stretch_taps(float *out, const uint8_t *row, const struct mxio_tap *taps,
+             const size_t *end, size_t width, int channels)
+{
+    size_t tap = 0;
+
+    for (size_t x = 0; x < width; x++) {
+        float sum[4] = {0};
+        for (; tap < end[x]; tap++) {
+            const uint8_t *in = row + taps[tap].from;
+            for (int c = 0; c < channels; c++)
+                sum[c] += (float)in[c] * taps[tap].weight;
+        }
+        for (int c = 0; c < channels; c++)
+            *out++ = sum[c];
+    }
+}
+
+static void
+add_row(float *sum, const float *row, float weight, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sum[i] += row[i] * weight;
+}
+
+static void
+round_row(uint8_t *out, const float *in, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const float low = in[i] < 0 ? 0 : in[i];
+        out[i] = (uint8_t)((low > 255 ? 255 : low) + 0.5f);
+    }
+}
+
+static void
 split_row(uint8_t *const *planes, const uint8_t *row, size_t width, int channels)
 {
     for (int c = 0; c < channels; c++)
@@ -55,6 +89,41 @@ warp_row(uint8_t *out, const uint8_t *from, size_t stride,
             const int lower = bottom[c] * (one - x) + bottom[c + channels] * x;
             *out++ = (uint8_t)((upper * (one - y) + lower * y + 512) >> 10);
         }
+    }
+}
+
+/* One pixel; `in` is the first of its taps. */
+static void
+sum_taps(uint8_t *out, const uint8_t *in, size_t stride, const int16_t *weights,
+         int taps, int channels)
+{
+    const int one = 1 << MXIO_WARP_WEIGHT_BITS;
+    int sum[4] = {0};
+
+    for (int y = 0; y < taps; y++, in += stride)
+        for (int x = 0; x < taps; x++, weights++)
+            for (int c = 0; c < channels; c++)
+                sum[c] += in[x * channels + c] * *weights;
+    for (int c = 0; c < channels; c++) {
+        const int value = (sum[c] + one / 2) >> MXIO_WARP_WEIGHT_BITS;
+        out[c] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+    }
+}
+
+static void
+warp_taps(uint8_t *out, const uint8_t *from, size_t stride,
+          const struct mxio_warp_point *points, size_t count, int channels,
+          const int16_t *weights, int taps)
+{
+    const int mask = MXIO_WARP_STEPS - 1, reach = taps / 2 - 1;
+
+    for (size_t i = 0; i < count; i++) {
+        const int fraction =
+            (points[i].y & mask) * MXIO_WARP_STEPS + (points[i].x & mask);
+        const uint8_t *in = from + (size_t)((points[i].y >> 5) - reach) * stride +
+                            (size_t)((points[i].x >> 5) - reach) * (size_t)channels;
+        sum_taps(out + i * (size_t)channels, in, stride,
+                 weights + fraction * taps * taps, taps, channels);
     }
 }
 
@@ -128,10 +197,15 @@ to_int8(int8_t *out, const uint8_t *in, size_t count, const struct mxio_affine *
 
 const struct mxio_kernels mxio_kernels_scalar = {
     .name = "scalar",
+    .color = &mxio_color_kernels_scalar,
     .stretch_row = stretch_row,
     .blend_rows = blend_rows,
+    .stretch_taps = stretch_taps,
+    .add_row = add_row,
+    .round_row = round_row,
     .split_row = split_row,
     .warp_row = warp_row,
+    .warp_taps = warp_taps,
     .flip_row = flip_row,
     .to_float32 = to_float32,
     .to_float16 = to_float16,

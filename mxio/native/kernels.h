@@ -3,8 +3,8 @@
  * errors.
  *
  * The scalar functions in kernels.c are the truth; those of other levels give the same
- * bytes. Input rows are readable for MXIO_SLACK bytes past their end, int16 rows
- * writable as far.
+ * bytes. Input rows are readable for MXIO_SLACK bytes past their end, int16 and float
+ * rows of a resize writable as far.
  *
  * Threads: every function may run anywhere; the choice of a level is made once per
  *          process.
@@ -13,6 +13,7 @@
 #define MXIO_KERNELS_H
 
 #include "base.h"
+#include "kernels_color.h"
 
 /* Weights of a bilinear resize are multiples of 1 / 2048, as in OpenCV. */
 #define MXIO_WEIGHT_BITS 11
@@ -29,14 +30,23 @@ struct mxio_weights {
     int16_t pair[4][2];
 };
 
+/* A source pixel of a resize by other methods, and what it counts. */
+struct mxio_tap {
+    int32_t from; /* columns: byte offset; rows: number */
+    float weight;
+};
+
 /* A point of a picture in 1 / 32 pixel. */
 #define MXIO_WARP_STEPS 32
+/* Weights of its taps are multiples of 1 / 16384. */
+#define MXIO_WARP_WEIGHT_BITS 14
 struct mxio_warp_point {
     int32_t x, y;
 };
 
 struct mxio_kernels {
     const char *name;
+    const struct mxio_color_kernels *color;
 
     /*
      * Horizontal pass of a resize, for width pixels of `channels` (1, 3, 4): out[x][c] =
@@ -51,6 +61,19 @@ struct mxio_kernels {
     void (*blend_rows)(uint8_t *out, const int16_t *top, const int16_t *bottom,
                        const int16_t weight[2], size_t count);
 
+    /*
+     * Horizontal pass by any taps: pixel x is the sum over taps[end[x - 1]] to before
+     * taps[end[x]], in that order, of the pixel at that byte offset times the weight.
+     */
+    void (*stretch_taps)(float *out, const uint8_t *row, const struct mxio_tap *taps,
+                         const size_t *end, size_t width, int channels);
+
+    /* sum + row * weight, count values. */
+    void (*add_row)(float *sum, const float *row, float weight, size_t count);
+
+    /* Clamped, rounded half up. */
+    void (*round_row)(uint8_t *out, const float *in, size_t count);
+
     /* Interleaved pixels to one plane per channel (3 or 4). */
     void (*split_row)(uint8_t *const *planes, const uint8_t *row, size_t width,
                       int channels);
@@ -61,6 +84,15 @@ struct mxio_kernels {
      */
     void (*warp_row)(uint8_t *out, const uint8_t *from, size_t stride,
                      const struct mxio_warp_point *points, size_t count, int channels);
+
+    /*
+     * The same for taps x taps (4 or 8) neighbours, of which the one at the point's own
+     * pixel is in column and row taps / 2 - 1; weights[y of 32][x of 32][row][column],
+     * clamped.
+     */
+    void (*warp_taps)(uint8_t *out, const uint8_t *from, size_t stride,
+                      const struct mxio_warp_point *points, size_t count, int channels,
+                      const int16_t *weights, int taps);
 
     /* Right to left: pixels of 1, 3 or 4 channels. */
     void (*flip_row)(uint8_t *out, const uint8_t *row, size_t width, int channels);

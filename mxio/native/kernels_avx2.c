@@ -58,8 +58,9 @@ stretch_row(int16_t *out, const uint8_t *row, const int32_t *first,
             int16_t *to = out + x * step;
             _mm_storel_epi64((__m128i *)to, low);
             _mm_storel_epi64((__m128i *)(to + step), high);
-            _mm_storeh_pd((double *)(void *)(to + 2 * step), _mm_castsi128_pd(low));
-            _mm_storeh_pd((double *)(void *)(to + 3 * step), _mm_castsi128_pd(high));
+            _mm_storel_epi64((__m128i *)(to + 2 * step), _mm_unpackhi_epi64(low, low));
+            _mm_storel_epi64((__m128i *)(to + 3 * step),
+                             _mm_unpackhi_epi64(high, high));
         }
     }
     mxio_kernels_scalar.stretch_row(out + x * step, row, first + x, weights + x,
@@ -89,6 +90,67 @@ blend_rows(uint8_t *out, const int16_t *top, const int16_t *bottom,
                             _mm256_permute4x64_epi64(packed, 0xD8));
     }
     mxio_kernels_scalar.blend_rows(out + i, top + i, bottom + i, weight, count - i);
+}
+
+/* A pixel's channels side by side; of 3 channels, each store covers the end of the last. */
+AVX2 static void
+stretch_taps(float *out, const uint8_t *row, const struct mxio_tap *taps,
+             const size_t *end, size_t width, int channels)
+{
+    size_t tap = 0;
+
+    if (channels == 1) {
+        mxio_kernels_scalar.stretch_taps(out, row, taps, end, width, channels);
+        return;
+    }
+    for (size_t x = 0; x < width; x++) {
+        __m128 sum = _mm_setzero_ps();
+        for (; tap < end[x]; tap++) {
+            int32_t bytes;
+            memcpy(&bytes, row + taps[tap].from, sizeof bytes);
+            const __m128i pixel = _mm_cvtepu8_epi32(_mm_cvtsi32_si128(bytes));
+            sum = _mm_add_ps(sum, _mm_mul_ps(_mm_cvtepi32_ps(pixel),
+                                             _mm_set1_ps(taps[tap].weight)));
+        }
+        _mm_storeu_ps(out + x * (size_t)channels, sum);
+    }
+}
+
+AVX2 static void
+add_row(float *sum, const float *row, float weight, size_t count)
+{
+    const __m256 by = _mm256_set1_ps(weight);
+    size_t i = 0;
+
+    for (; i + 8 <= count; i += 8)
+        _mm256_storeu_ps(sum + i,
+                         _mm256_add_ps(_mm256_loadu_ps(sum + i),
+                                       _mm256_mul_ps(_mm256_loadu_ps(row + i), by)));
+    mxio_kernels_scalar.add_row(sum + i, row + i, weight, count - i);
+}
+
+AVX2 static void
+round_row(uint8_t *out, const float *in, size_t count)
+{
+    const __m256 zero = _mm256_setzero_ps(), most = _mm256_set1_ps(255);
+    const __m256 half = _mm256_set1_ps(0.5f);
+    size_t i = 0;
+
+    for (; i + 16 <= count; i += 16) {
+        __m256i value[2];
+        for (int k = 0; k < 2; k++) {
+            const __m256 inside =
+                _mm256_min_ps(_mm256_max_ps(_mm256_loadu_ps(in + i + 8 * k), zero),
+                              most);
+            value[k] = _mm256_cvttps_epi32(_mm256_add_ps(inside, half));
+        }
+        const __m256i words =
+            _mm256_permute4x64_epi64(_mm256_packus_epi32(value[0], value[1]), 0xD8);
+        _mm_storeu_si128((__m128i *)(out + i),
+                         _mm_packus_epi16(_mm256_castsi256_si128(words),
+                                          _mm256_extracti128_si256(words, 1)));
+    }
+    mxio_kernels_scalar.round_row(out + i, in + i, count - i);
 }
 
 /* Where byte k of channel c of 16 RGB pixels lies in the 48 bytes; one mask per 16
@@ -174,6 +236,78 @@ warp_row(uint8_t *out, const uint8_t *from, size_t stride,
     }
     mxio_kernels_scalar.warp_row(out + i * step, from, stride, points + i, count - i,
                                  channels);
+}
+
+/* Four neighbours of 3 or 4 channels to pairs: the first two in the low half, the others
+ * in the high one. */
+static const int8_t fours_3[32] = {0,  -1, 3,  -1, 1,  -1, 4,  -1, 2,  -1, 5,
+                                   -1, -1, -1, -1, -1, 6,  -1, 9,  -1, 7,  -1,
+                                   10, -1, 8,  -1, 11, -1, -1, -1, -1, -1};
+static const int8_t fours_4[32] = {0,  -1, 4,  -1, 1,  -1, 5,  -1, 2,  -1, 6,
+                                   -1, 3,  -1, 7,  -1, 8,  -1, 12, -1, 9,  -1,
+                                   13, -1, 10, -1, 14, -1, 11, -1, 15, -1};
+
+/* Four neighbours in a row, weighted: two sums for each channel. */
+AVX2 static inline __m256i
+four_taps(const uint8_t *in, const int16_t *weights, __m256i fours)
+{
+    const __m256i pixels =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)in));
+    const __m256i pairs =
+        _mm256_castsi128_si256(_mm_loadl_epi64((const __m128i *)weights));
+    const __m256i by =
+        _mm256_permutevar8x32_epi32(pairs, _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
+
+    return _mm256_madd_epi16(_mm256_shuffle_epi8(pixels, fours), by);
+}
+
+/* One pixel, in the low 4 bytes. */
+AVX2 static inline uint32_t
+sum_taps(const uint8_t *in, size_t stride, const int16_t *weights, int taps,
+         size_t channels, __m256i fours)
+{
+    __m256i sums = _mm256_setzero_si256();
+
+    for (int y = 0; y < taps; y++, in += stride)
+        for (int x = 0; x < taps; x += 4, weights += 4)
+            sums = _mm256_add_epi32(sums, four_taps(in + (size_t)x * channels, weights,
+                                                    fours));
+    const __m128i sum =
+        _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    const __m128i half = _mm_set1_epi32(1 << (MXIO_WARP_WEIGHT_BITS - 1));
+    const __m128i value =
+        _mm_srai_epi32(_mm_add_epi32(sum, half), MXIO_WARP_WEIGHT_BITS);
+    const __m128i words = _mm_packs_epi32(value, value);
+
+    return (uint32_t)_mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+}
+
+/* As warp_row: a byte more is stored of 3 channels, and the last pixel is left out. */
+AVX2 static void
+warp_taps(uint8_t *out, const uint8_t *from, size_t stride,
+          const struct mxio_warp_point *points, size_t count, int channels,
+          const int16_t *weights, int taps)
+{
+    const size_t step = (size_t)channels;
+    const int reach = taps / 2 - 1;
+    size_t i = 0;
+
+    if (channels != 1) {
+        const int8_t *order = channels == 3 ? fours_3 : fours_4;
+        const __m256i fours = _mm256_loadu_si256((const __m256i *)order);
+        for (; i + 1 < count; i++) {
+            const struct mxio_warp_point at = points[i];
+            const int fraction = (at.y & 31) * 32 + (at.x & 31);
+            const uint8_t *in = from + (size_t)((at.y >> 5) - reach) * stride +
+                                (size_t)((at.x >> 5) - reach) * step;
+            const int16_t *by = weights + fraction * taps * taps;
+            const uint32_t pixel = taps == 4 ? sum_taps(in, stride, by, 4, step, fours)
+                                             : sum_taps(in, stride, by, 8, step, fours);
+            memcpy(out + i * step, &pixel, sizeof pixel);
+        }
+    }
+    mxio_kernels_scalar.warp_taps(out + i * step, from, stride, points + i, count - i,
+                                  channels, weights, taps);
 }
 
 /* Five RGB pixels at a time: 15 of 16 bytes loaded and stored, the 16th is stored over
@@ -281,10 +415,15 @@ to_int8(int8_t *out, const uint8_t *in, size_t count, const struct mxio_affine *
 
 const struct mxio_kernels mxio_kernels_avx2 = {
     .name = "avx2",
+    .color = &mxio_color_kernels_avx2,
     .stretch_row = stretch_row,
     .blend_rows = blend_rows,
+    .stretch_taps = stretch_taps,
+    .add_row = add_row,
+    .round_row = round_row,
     .split_row = split_row,
     .warp_row = warp_row,
+    .warp_taps = warp_taps,
     .flip_row = flip_row,
     .to_float32 = to_float32,
     .to_float16 = to_float16,

@@ -131,9 +131,9 @@ loader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     struct mxio_loader_inputs inputs = {.running = running != 0};
     self->decoder = Py_NewRef(decoder);
-    self->paths = copy_paths(files, &inputs.path_count);
     const bool made =
-        self->paths != NULL && borrow_views(objects, views) == 0 &&
+        py_paths_append(&self->paths, &inputs.path_count, files) == 0 &&
+        borrow_views(objects, views) == 0 &&
         make_from_views(self, py_state_of_type(type), options, &inputs, views) == 0;
     for (int i = 0; i < VIEW_COUNT; i++)
         PyBuffer_Release(&views[i]); /* nothing for one that was not borrowed */

@@ -71,6 +71,15 @@ clamp(int x, int from)
     return x < 0 ? 0 : x >= from ? from - 1 : x;
 }
 
+/* OpenCV's nearest: the pixel at the start of the output pixel, not at its middle. */
+static int
+nearest_of(const struct scale *scale, int i)
+{
+    const double step = 1.0 / ((double)scale->to / scale->from);
+
+    return clamp((int)floor(i * step), scale->from);
+}
+
 /* Cubic and Lanczos: weights in OpenCV's fixed point, pixels outside are the edge's. */
 static int
 kernel_taps(const struct scale *scale, int i, struct mxio_tap *out)
@@ -113,10 +122,8 @@ area_taps(const struct scale *scale, int i, struct mxio_tap *out)
 static int
 taps_of(const struct scale *scale, int i, struct mxio_tap *out)
 {
-    const double step = 1.0 / ((double)scale->to / scale->from);
-
     if (scale->inter == MXIO_INTER_NEAREST) {
-        *out = (struct mxio_tap){clamp((int)floor(i * step), scale->from), 1};
+        *out = (struct mxio_tap){nearest_of(scale, i), 1};
         return 1;
     }
     return scale->inter == MXIO_INTER_AREA ? area_taps(scale, i, out)
@@ -141,15 +148,18 @@ source_span(const struct scale *scale, int start, int count, int *first, int *si
         int16_t upper;
         *first = pair_of(scale, start, &upper);
         last = pair_of(scale, start + count - 1, &upper) + 1;
+    } else if (scale->inter == MXIO_INTER_NEAREST) {
+        *first = nearest_of(scale, start);
+        last = nearest_of(scale, start + count - 1);
     } else if (scale->inter == MXIO_INTER_AREA) {
         const double step = (double)scale->from / scale->to;
         *first = (int)floor(start * step);
         last = (int)ceil((start + count) * step);
     } else {
-        const int reach = scale->inter == MXIO_INTER_NEAREST ? 1 : 4;
+        const int reach = scale->inter == MXIO_INTER_CUBIC ? 2 : 4;
         float fraction;
-        *first = place_of(scale, start, &fraction) - reach;
-        last = place_of(scale, start + count - 1, &fraction) + 1 + reach;
+        *first = place_of(scale, start, &fraction) - (reach - 1);
+        last = place_of(scale, start + count - 1, &fraction) + reach;
     }
     *first = clamp(*first, scale->from);
     *size = clamp(last, scale->from) - *first + 1;
@@ -359,21 +369,9 @@ bilinear_row(struct mxio_resizer *resizer, int y)
 static void
 stretch_taps(struct mxio_resizer *resizer, const uint8_t *row, void *out)
 {
-    const struct mxio_taps *columns = &resizer->columns;
-    const int channels = resizer->from->channels;
-    float *to = out;
-    size_t tap = 0;
-
-    for (int x = 0; x < resizer->window.width; x++) {
-        float sum[4] = {0};
-        for (; tap < columns->end[x]; tap++) {
-            const uint8_t *in = row + columns->taps[tap].from;
-            for (int c = 0; c < channels; c++)
-                sum[c] += (float)in[c] * columns->taps[tap].weight;
-        }
-        for (int c = 0; c < channels; c++)
-            *to++ = sum[c];
-    }
+    resizer->kernels->stretch_taps(out, row, resizer->columns.taps,
+                                   resizer->columns.end, (size_t)resizer->window.width,
+                                   resizer->from->channels);
 }
 
 static const uint8_t *
@@ -389,13 +387,9 @@ taps_row(struct mxio_resizer *resizer, int y)
         const float weight = resizer->rows.taps[tap].weight;
         const float *row = stretched_row(resizer, resizer->rows.taps[tap].from,
                                          MXIO_KEPT_ROWS, stretch_taps);
-        for (size_t i = 0; i < count; i++)
-            sum[i] += row[i] * weight;
+        resizer->kernels->add_row(sum, row, weight, count);
     }
-    for (size_t i = 0; i < count; i++) {
-        const float low = sum[i] < 0 ? 0 : sum[i];
-        resizer->out.bytes[i] = (uint8_t)((low > 255 ? 255 : low) + 0.5f);
-    }
+    resizer->kernels->round_row(resizer->out.bytes, sum, count);
     return resizer->out.bytes;
 }
 

@@ -31,11 +31,6 @@ struct mxio_axis {
 };
 
 /* Any method: for each output pixel a run of taps in one list. */
-struct mxio_tap {
-    int32_t from; /* columns: byte offset; rows: number */
-    float weight;
-};
-
 struct mxio_taps {
     struct mxio_tap *taps;
     size_t *end; /* of each output pixel's run */
