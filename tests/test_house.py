@@ -22,6 +22,7 @@ PUBLIC = sorted(
 )
 # Files of the core without a tests/native/test_<file>.c, and why.
 TESTED_ELSEWHERE = {
+    "augment_plan": "test_augment.c draws its plans and carries them out",
     "kernels_avx2": "test_kernels.c compares it with the scalar kernels",
     "kernels_color": "test_color.c holds it against OpenCV's numbers",
     "kernels_color_avx2": "test_color.c compares it with the scalar kernels",

@@ -34,7 +34,10 @@ mxio_chunks_make(struct mxio_chunks *out, const struct mxio_params *params,
                  struct mxio_error *err)
 {
     const double chunk = (double)params->shuffle_chunk_size * MEGABYTE;
-    struct mxio_chunks made = {.seed = params->seed ^ params->shuffle_chunk_seed * 3,
+    /* In unsigned numbers, where nothing overflows. */
+    const uint64_t seed =
+        (uint64_t)params->seed ^ (uint64_t)params->shuffle_chunk_seed * 3;
+    struct mxio_chunks made = {.seed = (int64_t)seed,
                                .shuffle = params->shuffle != 0,
                                .epoch = NO_EPOCH};
 
@@ -48,9 +51,11 @@ mxio_chunks_make(struct mxio_chunks *out, const struct mxio_params *params,
     made.visited = mxio_alloc(size);
     made.first = mxio_alloc(size);
     if (made.start == NULL || made.visited == NULL || made.first == NULL) {
+        const enum mxio_status status =
+            mxio_fail(err, MXIO_ENOMEM, "no memory for %llu chunks",
+                      (unsigned long long)made.count);
         mxio_chunks_free(&made);
-        return mxio_fail(err, MXIO_ENOMEM, "no memory for %llu chunks",
-                         (unsigned long long)made.count);
+        return status;
     }
     for (uint64_t i = 0; i < made.count; i++) {
         const double share = (double)i / (double)made.count;
@@ -92,7 +97,7 @@ mxio_chunks_at(struct mxio_chunks *chunks, uint64_t epoch, uint64_t position)
 
     if (chunks->shuffle) {
         const struct mxio_permutation permutation =
-            mxio_permutation_make(chunks->seed + (int64_t)chunk + 1, epoch,
+            mxio_permutation_make((int64_t)((uint64_t)chunks->seed + chunk + 1), epoch,
                                   chunks->start[chunk + 1] - start);
         inside = mxio_permutation_at(&permutation, inside);
     }

@@ -12,7 +12,8 @@ enum mxio_status
 mxio_file_open(struct mxio_file *out, const char *path, struct mxio_error *err)
 {
     struct stat facts;
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: a named pipe is to be refused, not waited for. */
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (descriptor < 0)
         return mxio_fail_os(err, errno, "cannot open");

@@ -47,7 +47,8 @@ on_error(j_common_ptr codec)
     char reason[JMSG_LENGTH_MAX];
 
     codec->err->format_message(codec, reason);
-    mxio_fail(fence->err, MXIO_EDATA, "JPEG: %s", reason);
+    const bool no_memory = codec->err->msg_code == JERR_OUT_OF_MEMORY;
+    mxio_fail(fence->err, no_memory ? MXIO_ENOMEM : MXIO_EDATA, "JPEG: %s", reason);
     longjmp(fence->back, 1);
 }
 
@@ -352,6 +353,9 @@ decode_window(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect w
     end += COLUMN_STEP - 1 - (end + COLUMN_STEP - 1) % COLUMN_STEP;
     if (end > image_width)
         end = image_width;
+    /* Of a cut with a single chroma sample in a row, libjpeg makes another colour. */
+    if (end - start < COLUMN_STEP)
+        start = end > COLUMN_STEP ? end - COLUMN_STEP : 0;
     if (start >= COLUMN_STEP || end < image_width) {
         JDIMENSION width = end - start;
         jpeg_crop_scanline(codec, &start, &width);

@@ -252,6 +252,7 @@ struct encoder {
     struct mxio_error *err;
     uint8_t *bytes;
     size_t size, used;
+    bool no_memory;
 };
 
 static void
@@ -259,7 +260,8 @@ on_encode_error(png_structp codec, png_const_charp reason)
 {
     struct encoder *encoder = png_get_error_ptr(codec);
 
-    mxio_fail(encoder->err, MXIO_EDATA, "PNG: %s", reason);
+    mxio_fail(encoder->err, encoder->no_memory ? MXIO_ENOMEM : MXIO_EDATA, "PNG: %s",
+              reason);
     longjmp(encoder->back, 1);
 }
 
@@ -271,6 +273,7 @@ take_bytes(png_structp codec, png_bytep in, size_t size)
     if (size > encoder->size - encoder->used) {
         const size_t wanted = 2 * encoder->size + size;
         uint8_t *bytes = mxio_realloc(encoder->bytes, wanted);
+        encoder->no_memory = bytes == NULL;
         if (bytes == NULL)
             png_error(codec, "no memory to encode");
         encoder->bytes = bytes;

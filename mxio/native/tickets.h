@@ -9,6 +9,8 @@
  *   - on_error="skip": a bad record is written down, and once no ticket is out, its
  *     batch and those behind it are dealt again without it;
  *   - on_error="replace": the worker makes the next candidate instead.
+ * One thing does depend on timing: which batch fails when there are more bad records
+ * than max_errors, as workers meet them in any order.
  *
  * Owner:   the tickets own slots and rows; blocks in slots belong to whoever put them
  *          there. Params and reader are borrowed.

@@ -1,0 +1,260 @@
+#include "color.h"
+
+#include "check.h"
+#include "kernels.h"
+#include "records.h"
+
+#define COUNT 500
+
+/* Pixels of all kinds: noise, grays, and pure colours. */
+static void
+fill(uint8_t *pixels, int channels)
+{
+    uint32_t state = 5;
+
+    for (int i = 0; i < COUNT; i++) {
+        const uint8_t gray = (uint8_t)any_u32(&state);
+        for (int c = 0; c < channels; c++)
+            pixels[i * channels + c] = i % 5 == 0   ? gray
+                                       : i % 5 == 1 ? (uint8_t)(i >> c & 1 ? 255 : 0)
+                                                    : (uint8_t)any_u32(&state);
+    }
+}
+
+static uint8_t
+clamped(double x)
+{
+    return (uint8_t)(x < 0 ? 0 : x > 255 ? 255 : x);
+}
+
+/* mxnet.md 4.4: .299 falls on blue and .114 on red; OpenCV's 14 bits. */
+static int
+mxnet_gray(const uint8_t *rgb)
+{
+    return (int)floor((rgb[2] * 4899.0 + rgb[1] * 9617.0 + rgb[0] * 1868.0) / 16384 +
+                      0.5);
+}
+
+TEST(a_scale_rounds_to_the_nearest_and_spares_alpha)
+{
+    static const float factors[] = {0.5F, 1.25F, 0, 1}, biases[] = {0, -30.5F, 12, 300};
+    struct mxio_color_table table;
+
+    for (int i = 0; i < 16; i++) {
+        mxio_color_scale(&table, factors[i / 4], biases[i % 4]);
+        for (int v = 0; v < 256; v++) {
+            const double sum = v * (double)factors[i / 4] + (double)biases[i % 4];
+            for (int c = 0; c < 3; c++)
+                CHECK_INT(table.of[c][v], clamped(nearbyint(sum)));
+            CHECK_INT(table.of[3][v], v);
+        }
+    }
+}
+
+TEST(a_shift_is_cut_towards_zero)
+{
+    static const float shift[4] = {0.75F, -0.75F, 300, 0};
+    struct mxio_color_table table;
+
+    mxio_color_shift(&table, shift);
+
+    for (int v = 0; v < 256; v++)
+        for (int c = 0; c < 4; c++)
+            CHECK_INT(table.of[c][v], clamped(trunc(v + (double)shift[c])));
+}
+
+TEST(a_table_replaces_each_channel_by_its_own)
+{
+    uint8_t pixels[COUNT * 4 + MXIO_SLACK], before[COUNT * 4];
+    struct mxio_color_table table;
+    for (int i = 0; i < 1024; i++)
+        table.of[i / 256][i % 256] = (uint8_t)(i * 7 + i / 256);
+
+    for (int channels = 1; channels <= 4; channels += 1 + (channels == 1)) {
+        fill(pixels, channels);
+        memcpy(before, pixels, sizeof before);
+        mxio_color_apply(&table, pixels, COUNT - 1, channels);
+        for (int i = 0; i < COUNT * channels; i++)
+            CHECK_INT(pixels[i], i < (COUNT - 1) * channels
+                                     ? table.of[i % channels][before[i]]
+                                     : before[i]);
+    }
+}
+
+TEST(the_gray_mean_is_that_of_mxnet)
+{
+    uint8_t pixels[COUNT * 4 + MXIO_SLACK];
+
+    for (int channels = 1; channels <= 4; channels += 1 + (channels == 1)) {
+        double sum = 0;
+        fill(pixels, channels);
+        for (int i = 0; i < COUNT; i++)
+            sum += channels == 1 ? pixels[i] : mxnet_gray(pixels + i * channels);
+        CHECK_NEAR(mxio_color_gray_mean(pixels, COUNT, channels), sum / COUNT, 1e-4);
+    }
+}
+
+TEST(saturation_moves_away_from_gray)
+{
+    static const float alphas[] = {0, 0.5F, 1, 1.75F};
+    uint8_t pixels[COUNT * 4 + MXIO_SLACK], before[COUNT * 4];
+
+    for (int k = 0; k < 8; k++) {
+        const int channels = 3 + k % 2;
+        const double alpha = (double)alphas[k / 2];
+        fill(pixels, channels);
+        memcpy(before, pixels, sizeof before);
+        mxio_color_saturate(pixels, COUNT, channels, alphas[k / 2]);
+        for (int i = 0; i < COUNT * channels; i++) {
+            const uint8_t *pixel = before + i / channels * channels;
+            const double value = before[i] * alpha + mxnet_gray(pixel) * (1 - alpha);
+            CHECK_INT(pixels[i],
+                      i % channels == 3 ? before[i] : clamped(nearbyint(value)));
+        }
+    }
+}
+
+TEST(gray_pictures_have_no_saturation)
+{
+    uint8_t pixels[COUNT + MXIO_SLACK], before[COUNT];
+    fill(pixels, 1);
+    memcpy(before, pixels, sizeof before);
+
+    mxio_color_saturate(pixels, COUNT, 1, 0.25F);
+
+    CHECK_BYTES(pixels, before, COUNT);
+}
+
+/* ---- hue, lightness, saturation ---- */
+
+/* One channel of a colour by hue in degrees; Foley and van Dam. */
+static double
+hls_value(double low, double high, double hue)
+{
+    hue = fmod(hue + 720, 360);
+    if (hue < 60)
+        return low + (high - low) * hue / 60;
+    if (hue < 180)
+        return high;
+    return hue < 240 ? low + (high - low) * (240 - hue) / 60 : low;
+}
+
+static int
+bounded(double level, int shift, int most)
+{
+    const int moved = (int)nearbyint(level) + shift;
+
+    return moved < 0 ? 0 : moved > most ? most : moved;
+}
+
+/*
+ * mxnet.md 4.4: to 8-bit HLS (hue 0..180), shifted and clamped, and back. Says how far
+ * away a value may be: half a level may fall to either side in float, and a level of
+ * hue is worth up to 8.5 of a colour.
+ */
+static double
+shifted(const uint8_t *rgb, const int shift[3], double out[3])
+{
+    const double r = rgb[0] / 255.0, g = rgb[1] / 255.0, b = rgb[2] / 255.0;
+    const double most = fmax(r, fmax(g, b)), least = fmin(r, fmin(g, b));
+    const double range = most - least, sum = most + least;
+    double hue = 0, saturation = 0;
+
+    if (range > 0) {
+        saturation = sum < 1 ? range / sum : range / (2 - sum);
+        hue = most == r   ? 60 * (g - b) / range
+              : most == g ? 60 * (b - r) / range + 120
+                          : 60 * (r - g) / range + 240;
+    }
+    const double level = (hue < 0 ? hue + 360 : hue) / 2;
+    const bool halfway = fabs(level - floor(level) - 0.5) < 1e-3;
+    hue = 2.0 * bounded(level, shift[0], 180);
+    const double light = bounded(sum / 2 * 255, shift[1], 255) / 255.0;
+    saturation = bounded(saturation * 255, shift[2], 255) / 255.0;
+    const double high = light <= 0.5 ? light * (1 + saturation)
+                                     : light + saturation - light * saturation;
+    for (int c = 0; c < 3; c++)
+        out[c] = 255 * hls_value(2 * light - high, high, hue + 120 - 120 * c);
+    return halfway ? 11 : 2.6;
+}
+
+TEST(hue_lightness_and_saturation_are_shifted)
+{
+    static const int shifts[][3] = {{0, 0, 0},    {40, 0, 0},   {-60, 0, 0},
+                                    {0, 50, 0},   {0, -90, 0},  {0, 0, 100},
+                                    {0, 0, -80},  {90, 20, 30}, {180, 255, 0},
+                                    {-5, -7, 255}};
+    uint8_t pixels[COUNT * 4 + MXIO_SLACK], before[COUNT * 4];
+
+    for (size_t k = 0; k < 2 * sizeof shifts / sizeof shifts[0]; k++) {
+        const int channels = 3 + (int)(k % 2);
+        fill(pixels, channels);
+        memcpy(before, pixels, sizeof before);
+        mxio_color_shift_hls(pixels, COUNT, channels, shifts[k / 2]);
+        for (int i = 0; i < COUNT; i++) {
+            const uint8_t *pixel = before + i * channels;
+            double right[3];
+            const double allowed = shifted(pixel, shifts[k / 2], right);
+            for (int c = 0; c < 3; c++)
+                CHECK_NEAR(pixels[i * channels + c], right[c], allowed);
+            if (channels == 4)
+                CHECK_INT(pixels[i * channels + 3], pixel[3]);
+        }
+    }
+}
+
+TEST(of_gray_only_the_lightness_is_shifted)
+{
+    static const int shift[3] = {50, -20, 90};
+    uint8_t pixels[COUNT + MXIO_SLACK], before[COUNT];
+    fill(pixels, 1);
+    memcpy(before, pixels, sizeof before);
+
+    mxio_color_shift_hls(pixels, COUNT, 1, shift);
+
+    for (int i = 0; i < COUNT; i++)
+        CHECK_INT(pixels[i], clamped(before[i] - 20.0));
+}
+
+/* The functions of color.h use the best level; the truth is the scalar one. */
+TEST(colour_kernels_of_all_levels_give_the_same_bytes)
+{
+    static const int shifts[][3] = {{0, 0, 0}, {40, -30, 60}, {-90, 255, -255}};
+    const struct mxio_color_kernels *truth = mxio_kernels_scalar.color;
+    const struct mxio_kernels *best = mxio_kernels_named("avx2");
+
+    for (int count = 0; count <= 2 * 200 && best != NULL; count++) {
+        const int channels = 3 + count % 2;
+        const size_t pixels = (size_t)(count / 2), size = pixels * (size_t)channels;
+        uint8_t source[COUNT * 4 + MXIO_SLACK] = {0};
+        fill(source, channels);
+        uint8_t *one = exact_copy(source, size + MXIO_SLACK);
+        uint8_t *other = exact_copy(source, size + MXIO_SLACK);
+        CHECK_INT(best->color->gray_sum(one, pixels, channels),
+                  truth->gray_sum(one, pixels, channels));
+        best->color->saturate(one, pixels, channels, 1.3F);
+        truth->saturate(other, pixels, channels, 1.3F);
+        CHECK_BYTES(one, other, size + MXIO_SLACK);
+        best->color->shift_hls(one, pixels, channels, shifts[count % 3]);
+        truth->shift_hls(other, pixels, channels, shifts[count % 3]);
+        CHECK_BYTES(one, other, size + MXIO_SLACK);
+        CHECK_BYTES(one + size, source + size, MXIO_SLACK); /* not ours to change */
+        free(one);
+        free(other);
+    }
+}
+
+int
+main(void)
+{
+    RUN(a_scale_rounds_to_the_nearest_and_spares_alpha);
+    RUN(a_shift_is_cut_towards_zero);
+    RUN(a_table_replaces_each_channel_by_its_own);
+    RUN(the_gray_mean_is_that_of_mxnet);
+    RUN(saturation_moves_away_from_gray);
+    RUN(gray_pictures_have_no_saturation);
+    RUN(hue_lightness_and_saturation_are_shifted);
+    RUN(of_gray_only_the_lightness_is_shifted);
+    RUN(colour_kernels_of_all_levels_give_the_same_bytes);
+    return check_result();
+}

@@ -1,0 +1,575 @@
+#include "kernels.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "records.h"
+
+#define WIDEST 200
+static const int channel_counts[] = {1, 3, 4};
+
+/* Both levels where the processor has both, so that every test speaks of each. */
+static const struct mxio_kernels *
+level(int number)
+{
+    return number == 0 ? &mxio_kernels_scalar : mxio_kernels_named("avx2");
+}
+
+#define FOR_EACH_LEVEL(kernels)                                                        \
+    for (int number_ = 0; number_ < 2; number_++)                                      \
+        for (const struct mxio_kernels *kernels = level(number_); kernels != NULL;     \
+             kernels = NULL)
+
+/* A row of noise with the promised slack and not a byte more. */
+static uint8_t *
+noise(size_t size, uint32_t seed)
+{
+    uint8_t *out = malloc(size + MXIO_SLACK);
+    uint32_t state = seed + 1;
+
+    MUST(out != NULL, "malloc");
+    for (size_t i = 0; i < size + MXIO_SLACK; i++)
+        out[i] = (uint8_t)any_u32(&state);
+    return out;
+}
+
+#define GUARD 64
+
+/* Room for an output, and behind it bytes that must stay as they are. */
+static void *
+guarded(size_t size)
+{
+    uint8_t *out = malloc(size + GUARD);
+
+    MUST(out != NULL, "malloc");
+    memset(out, 0xEE, size + GUARD);
+    return out;
+}
+
+static bool
+guard_is_whole(const void *out, size_t size)
+{
+    const uint8_t *guard = (const uint8_t *)out + size;
+
+    for (int i = 0; i < GUARD; i++)
+        if (guard[i] != 0xEE)
+            return false;
+    return true;
+}
+
+static uint32_t
+bits_of(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+TEST(stretching_weighs_two_neighbouring_pixels)
+{
+    FOR_EACH_LEVEL(kernels)
+    for (int channels = 1; channels <= 4; channels += 1 + (channels == 1))
+        for (int width = 0; width <= WIDEST; width++) {
+            uint8_t *row = noise((size_t)((WIDEST + 2) * channels), 1);
+            int16_t *out = guarded((size_t)(width * channels) * 2 + MXIO_SLACK);
+            int32_t first[WIDEST];
+            struct mxio_weights weights[WIDEST];
+            uint32_t state = (uint32_t)width + 1;
+            for (int x = 0; x < width; x++) {
+                const int upper = any_below(&state, 5) == 0
+                                      ? 2048 * any_below(&state, 2)
+                                      : any_below(&state, 2049);
+                first[x] = any_below(&state, WIDEST) * channels;
+                for (int c = 0; c < 4; c++) {
+                    weights[x].pair[c][0] = (int16_t)(2048 - upper);
+                    weights[x].pair[c][1] = (int16_t)upper;
+                }
+            }
+            kernels->stretch_row(out, row, first, weights, (size_t)width, channels);
+            for (int i = 0; i < width * channels; i++) {
+                const uint8_t *in = row + first[i / channels] + i % channels;
+                const int16_t *weight = weights[i / channels].pair[0];
+                CHECK_INT(out[i], (in[0] * weight[0] + in[channels] * weight[1]) / 16);
+            }
+            CHECK(guard_is_whole(out, (size_t)(width * channels) * 2 + MXIO_SLACK));
+            free(row);
+            free(out);
+        }
+}
+
+TEST(blending_weighs_two_rows_and_rounds)
+{
+    FOR_EACH_LEVEL(kernels)
+    for (int count = 0; count <= WIDEST; count++) {
+        int16_t *top = guarded((size_t)count * 2 + MXIO_SLACK);
+        int16_t *bottom = guarded((size_t)count * 2 + MXIO_SLACK);
+        uint8_t *out = guarded((size_t)count);
+        uint32_t state = (uint32_t)count + 1;
+        const int upper = count % 7 == 0 ? 2048 * (count % 2) : any_below(&state, 2049);
+        const int16_t weight[2] = {(int16_t)(2048 - upper), (int16_t)upper};
+        for (int i = 0; i < count; i++) { /* 255 * 2048 / 16 is the most */
+            top[i] = (int16_t)(i % 9 == 0 ? 32640 : any_below(&state, 32641));
+            bottom[i] = (int16_t)(i % 6 == 0 ? 32640 : any_below(&state, 32641));
+        }
+        kernels->blend_rows(out, top, bottom, weight, (size_t)count);
+        for (int i = 0; i < count; i++)
+            CHECK_INT(out[i],
+                      (top[i] * weight[0] / 65536 + bottom[i] * weight[1] / 65536 + 2) /
+                          4);
+        CHECK(guard_is_whole(out, (size_t)count));
+        free(top);
+        free(bottom);
+        free(out);
+    }
+}
+
+TEST(splitting_gives_each_channel_its_plane)
+{
+    FOR_EACH_LEVEL(kernels)
+    for (int channels = 3; channels <= 4; channels++)
+        for (int width = 0; width <= WIDEST; width++) {
+            uint8_t *row = noise((size_t)(width * channels), (uint32_t)width);
+            uint8_t *planes[4];
+            for (int c = 0; c < channels; c++)
+                planes[c] = guarded((size_t)width);
+            kernels->split_row(planes, row, (size_t)width, channels);
+            for (int c = 0; c < channels; c++) {
+                for (int x = 0; x < width; x++)
+                    CHECK_INT(planes[c][x], row[x * channels + c]);
+                CHECK(guard_is_whole(planes[c], (size_t)width));
+                free(planes[c]);
+            }
+            free(row);
+        }
+}
+
+TEST(flipping_turns_pixels_and_not_their_channels)
+{
+    FOR_EACH_LEVEL(kernels)
+    for (int k = 0; k < 3; k++)
+        for (int width = 0; width <= WIDEST; width++) {
+            const int channels = channel_counts[k];
+            uint8_t *row = noise((size_t)(width * channels), (uint32_t)width);
+            uint8_t *out = guarded((size_t)(width * channels));
+            kernels->flip_row(out, row, (size_t)width, channels);
+            for (int i = 0; i < width * channels; i++)
+                CHECK_INT(out[i],
+                          row[(width - 1 - i / channels) * channels + i % channels]);
+            CHECK(guard_is_whole(out, (size_t)(width * channels)));
+            free(row);
+            free(out);
+        }
+}
+
+TEST(warping_weighs_four_neighbours_and_rounds_half_up)
+{
+    enum { SIDE = 20 };
+    FOR_EACH_LEVEL(kernels)
+    for (int k = 0; k < 3; k++)
+        for (int count = 0; count <= WIDEST; count++) {
+            const int channels = channel_counts[k], stride = SIDE * channels + 5;
+            uint8_t *from = noise((size_t)(stride * SIDE), (uint32_t)count);
+            uint8_t *out = guarded((size_t)(count * channels));
+            struct mxio_warp_point points[WIDEST];
+            uint32_t state = (uint32_t)count + 1;
+            for (int i = 0; i < count; i++)
+                points[i] =
+                    (struct mxio_warp_point){any_below(&state, (SIDE - 1) * 32),
+                                             any_below(&state, (SIDE - 1) * 32)};
+            kernels->warp_row(out, from, (size_t)stride, points, (size_t)count,
+                              channels);
+            for (int i = 0; i < count * channels; i++) {
+                const struct mxio_warp_point at = points[i / channels];
+                const int c = i % channels, x = at.x % 32, y = at.y % 32;
+                const uint8_t *in =
+                    from + at.y / 32 * stride + at.x / 32 * channels + c;
+                const int sum =
+                    in[0] * (32 - x) * (32 - y) + in[channels] * x * (32 - y) +
+                    in[stride] * (32 - x) * y + in[stride + channels] * x * y;
+                CHECK_INT(out[i], (sum + 512) / 1024);
+            }
+            CHECK(guard_is_whole(out, (size_t)(count * channels)));
+            free(from);
+            free(out);
+        }
+}
+
+/* A float as the core computes it: each operation rounded on its own. */
+static float
+plus_product(float sum, float a, float b)
+{
+    const volatile float product = a * b;
+
+    return sum + product;
+}
+
+TEST(stretching_by_taps_adds_them_in_their_order)
+{
+    enum { TAPS = 9 };
+    FOR_EACH_LEVEL(kernels)
+    for (int k = 0; k < 3; k++)
+        for (int width = 1; width <= WIDEST; width += 1 + width / 20) {
+            const int channels = channel_counts[k];
+            const size_t size = (size_t)(width * channels) * 4 + MXIO_SLACK;
+            uint8_t *row = noise((size_t)(WIDEST * channels), (uint32_t)width);
+            float *out = guarded(size);
+            struct mxio_tap *taps = malloc(WIDEST * TAPS * sizeof *taps);
+            size_t end[WIDEST], count = 0;
+            uint32_t state = (uint32_t)width + 1;
+            MUST(taps != NULL, "malloc");
+            for (int x = 0; x < width; x++) {
+                for (int i = any_below(&state, TAPS); i >= 0; i--)
+                    taps[count++] =
+                        (struct mxio_tap){any_below(&state, WIDEST) * channels,
+                                          (float)(any_below(&state, 2000) - 500) / 777};
+                end[x] = count;
+            }
+            kernels->stretch_taps(out, row, taps, end, (size_t)width, channels);
+            for (int i = 0; i < width * channels; i++) {
+                const int x = i / channels, c = i % channels;
+                float sum = 0;
+                for (size_t tap = x == 0 ? 0 : end[x - 1]; tap < end[x]; tap++)
+                    sum = plus_product(sum, row[taps[tap].from + c], taps[tap].weight);
+                CHECK_INT(bits_of(out[i]), bits_of(sum));
+            }
+            CHECK(guard_is_whole(out, size));
+            free(row);
+            free(out);
+            free(taps);
+        }
+}
+
+TEST(rows_are_added_up_and_rounded)
+{
+    FOR_EACH_LEVEL(kernels)
+    for (int count = 0; count <= WIDEST; count++) {
+        const size_t size = (size_t)count * 4 + MXIO_SLACK;
+        float *sum = guarded(size), *row = guarded(size), before[WIDEST];
+        uint8_t *out = guarded((size_t)count);
+        uint32_t state = (uint32_t)count + 1;
+        for (int i = 0; i < count; i++) {
+            before[i] = sum[i] = (float)(any_below(&state, 6000) - 500) / 16;
+            row[i] = (float)(any_below(&state, 6000) - 500) / 19;
+        }
+        kernels->round_row(out, sum, (size_t)count);
+        for (int i = 0; i < count; i++)
+            CHECK_INT(out[i], floor(fmax(0, fmin(255, (double)before[i])) + 0.5));
+        kernels->add_row(sum, row, -0.3F, (size_t)count);
+        for (int i = 0; i < count; i++)
+            CHECK_INT(bits_of(sum[i]), bits_of(plus_product(before[i], row[i], -0.3F)));
+        CHECK(guard_is_whole(out, (size_t)count));
+        CHECK(guard_is_whole(sum, size));
+        free(sum);
+        free(row);
+        free(out);
+    }
+}
+
+/* Weights for each fraction, of both signs, that sum to about one. */
+static int16_t *
+some_weights(int taps)
+{
+    const int count = 32 * 32 * taps * taps;
+    int16_t *out = malloc((size_t)count * sizeof *out);
+    uint32_t state = 3;
+
+    MUST(out != NULL, "malloc");
+    for (int i = 0; i < count; i++)
+        out[i] = (int16_t)((any_below(&state, 4001) - 1000) * 16 / (taps * taps));
+    return out;
+}
+
+TEST(warping_by_taps_weighs_all_neighbours_and_clamps)
+{
+    enum { SIDE = 24 };
+    FOR_EACH_LEVEL(kernels)
+    for (int k = 0; k < 6; k++) {
+        const int channels = channel_counts[k / 2], taps = k % 2 ? 8 : 4;
+        const int stride = SIDE * channels + 5, reach = taps / 2 - 1;
+        uint8_t *from = noise((size_t)(stride * SIDE), (uint32_t)k);
+        int16_t *weights = some_weights(taps);
+        for (int count = 0; count <= WIDEST; count += 1 + count / 9) {
+            uint8_t *out = guarded((size_t)(count * channels));
+            struct mxio_warp_point points[WIDEST];
+            uint32_t state = (uint32_t)count + 1;
+            for (int i = 0; i < count; i++)
+                points[i] = (struct mxio_warp_point){
+                    reach * 32 + any_below(&state, (SIDE - taps + 1) * 32),
+                    reach * 32 + any_below(&state, (SIDE - taps + 1) * 32)};
+            kernels->warp_taps(out, from, (size_t)stride, points, (size_t)count,
+                               channels, weights, taps);
+            for (int i = 0; i < count * channels; i++) {
+                const struct mxio_warp_point at = points[i / channels];
+                const int16_t *weight =
+                    weights + (at.y % 32 * 32 + at.x % 32) * taps * taps;
+                int sum = 0;
+                for (int n = 0; n < taps * taps; n++)
+                    sum +=
+                        weight[n] *
+                        from[(at.y / 32 - reach + n / taps) * stride +
+                             (at.x / 32 - reach + n % taps) * channels + i % channels];
+                CHECK_INT(out[i], fmax(0, fmin(255, floor((sum + 8192) / 16384.0))));
+            }
+            CHECK(guard_is_whole(out, (size_t)(count * channels)));
+            free(out);
+        }
+        free(from);
+        free(weights);
+    }
+}
+
+/* ---- values ---- */
+
+struct numbers {
+    float mean[WIDEST], factor[WIDEST], bias[WIDEST];
+};
+
+static struct numbers *
+some_numbers(uint32_t seed)
+{
+    struct numbers *out = malloc(sizeof *out);
+    uint32_t state = seed + 1;
+
+    MUST(out != NULL, "malloc");
+    for (int i = 0; i < WIDEST; i++) {
+        out->mean[i] = (float)any_below(&state, 60000) / 173.0F - 80;
+        out->factor[i] = (float)any_below(&state, 1000) / 321.0F;
+        out->bias[i] = (float)any_below(&state, 1000) / 99.0F - 5;
+    }
+    return out;
+}
+
+/* Each operation rounded to a float, in the header's order. */
+static float
+affine(uint8_t value, const struct numbers *numbers, int i)
+{
+    const volatile float centred = (float)value - numbers->mean[i];
+    const volatile float scaled = centred * numbers->factor[i];
+
+    return scaled + numbers->bias[i];
+}
+
+/* The half nearest to x, ties to even, by its definition: a multiple of the spacing. */
+static uint16_t
+nearest_half(float x)
+{
+    const uint16_t sign = signbit(x) ? 0x8000 : 0;
+    const double size = fabs((double)x);
+    int exponent;
+
+    if (isnan(x))
+        return 0x7E00;
+    if (size == 0)
+        return sign;
+    if (size >= 65520)
+        return sign | 0x7C00;
+    frexp(size, &exponent);
+    if (exponent < -13) /* subnormal: multiples of 2^-24 */
+        return (uint16_t)(sign | (int)nearbyint(ldexp(size, 24)));
+    const int kept = (int)nearbyint(ldexp(size, 11 - exponent)); /* 1024 to 2048 */
+    return (uint16_t)(sign | (((exponent + 14) << 10) + kept - 1024));
+}
+
+/* The conversion of values 0 to count by these numbers, to all three types. */
+static bool
+converts(const struct mxio_kernels *kernels, const struct numbers *numbers, int count,
+         size_t step)
+{
+    const struct mxio_affine by = {numbers->mean, numbers->factor, numbers->bias, step};
+    uint8_t *in = noise((size_t)count, (uint32_t)count);
+    float *floats = guarded((size_t)count * 4);
+    uint16_t *halves = guarded((size_t)count * 2);
+    int8_t *bytes = guarded((size_t)count);
+    bool right = true;
+
+    kernels->to_float32(floats, in, (size_t)count, &by);
+    kernels->to_float16(halves, in, (size_t)count, &by);
+    kernels->to_int8(bytes, in, (size_t)count, &by);
+    for (int i = 0; i < count; i++) {
+        const int k = step == 0 ? 0 : i;
+        const float expected = affine(in[i], numbers, k);
+        const double whole = in[i] - round((double)numbers->mean[k]);
+        right = right && bits_of(floats[i]) == bits_of(expected) &&
+                halves[i] == nearest_half(expected) &&
+                bytes[i] == (int8_t)fmax(-128, fmin(127, whole));
+    }
+    right = right && guard_is_whole(floats, (size_t)count * 4) &&
+            guard_is_whole(halves, (size_t)count * 2) &&
+            guard_is_whole(bytes, (size_t)count);
+    free(in);
+    free(floats);
+    free(halves);
+    free(bytes);
+    return right;
+}
+
+TEST(values_are_centred_scaled_and_shifted)
+{
+    FOR_EACH_LEVEL(kernels)
+    for (int count = 0; count <= WIDEST; count++) {
+        struct numbers *numbers = some_numbers((uint32_t)count);
+        CHECK(converts(kernels, numbers, count, 0));
+        CHECK(converts(kernels, numbers, count, 1));
+        free(numbers);
+    }
+}
+
+TEST(a_mean_halfway_rounds_away_from_zero_in_int8)
+{
+    FOR_EACH_LEVEL(kernels)
+    {
+        const float mean[] = {127.5F, 128.5F, -0.5F, -1.5F, 0.5F, 0.49999997F};
+        const float one[6] = {1, 1, 1, 1, 1, 1};
+        const uint8_t in[6 + MXIO_SLACK] = {0, 255, 0, 10, 100, 100};
+        static const int8_t expected[] = {-128, 126, 1, 12, 99, 100};
+        int8_t out[6];
+        kernels->to_int8(out, in, 6, &(struct mxio_affine){mean, one, one, 1});
+        CHECK_BYTES(out, expected, 6);
+    }
+}
+
+#define CHUNK 4096
+
+/* Any floats to halves: (0 - 0) * -0 + bias leaves the bias as it is, bit by bit. */
+static void
+halves_of(const struct mxio_kernels *kernels, const uint32_t *bits, size_t count,
+          uint16_t *out)
+{
+    static const uint8_t in[CHUNK + MXIO_SLACK];
+    static const float mean[CHUNK];
+    static float factor[CHUNK], bias[CHUNK];
+
+    for (int i = 0; i < CHUNK; i++)
+        factor[i] = -0.0F;
+    memcpy(bias, bits, count * sizeof *bits);
+    kernels->to_float16(out, in, count, &(struct mxio_affine){mean, factor, bias, 1});
+}
+
+static bool
+halves_are_right(const uint32_t *bits, size_t count)
+{
+    uint16_t out[CHUNK];
+
+    FOR_EACH_LEVEL(kernels)
+    {
+        halves_of(kernels, bits, count, out);
+        for (size_t i = 0; i < count; i++) {
+            float x;
+            memcpy(&x, &bits[i], sizeof x);
+            /* A NaN is quiet and keeps its sign and the top of its payload. */
+            const uint16_t expected = isnan(x)
+                                          ? (uint16_t)((bits[i] >> 16 & 0x8000) |
+                                                       0x7E00 | (bits[i] >> 13 & 0x3FF))
+                                          : nearest_half(x);
+            if (out[i] != expected)
+                return check_failed(__FILE__, __LINE__,
+                                    "%s: %a (%08x) is %04x, expected %04x",
+                                    kernels->name, (double)x, bits[i], out[i],
+                                    expected);
+        }
+    }
+    return true;
+}
+
+TEST(floats_of_all_magnitudes_become_the_nearest_half)
+{
+    uint32_t bits[CHUNK], next = 0;
+
+    for (int chunk = 0; chunk < 700; chunk++) { /* 2^32 in strides of 1499 */
+        for (int i = 0; i < CHUNK; i++, next += 1499)
+            bits[i] = next;
+        CHECK(halves_are_right(bits, CHUNK));
+    }
+}
+
+/* The value of a finite half; 0x7C00 stands for 65536. */
+static float
+value_of_half(uint16_t half)
+{
+    const int exponent = half >> 10 & 31, fraction = half & 1023;
+
+    return (float)(exponent == 0 ? ldexp(fraction, -24)
+                                 : ldexp(1024 + fraction, exponent - 25));
+}
+
+TEST(every_half_and_every_middle_between_two_rounds_right)
+{
+    uint32_t bits[CHUNK];
+    size_t count = 0;
+
+    for (uint16_t half = 0; half < 0x7C00; half++) {
+        const float here = value_of_half(half), next = value_of_half(half + 1);
+        const float middle = here + (next - here) / 2;
+        uint32_t around[2];
+        memcpy(&around[0], &here, 4);
+        memcpy(&around[1], &middle, 4);
+        for (int i = 0; i < 2; i++)
+            for (int by = -1; by <= 1; by++)
+                for (uint32_t sign = 0; sign < 2; sign++)
+                    if (around[i] != 0 || by >= 0)
+                        bits[count++] = (around[i] + (uint32_t)by) | sign << 31;
+        if (count > CHUNK - 12 || half == 0x7BFF) {
+            CHECK(halves_are_right(bits, count));
+            count = 0;
+        }
+    }
+}
+
+/* ---- choice ---- */
+
+TEST(levels_have_names)
+{
+    const struct mxio_kernels *avx2 = mxio_kernels_named("avx2");
+
+    CHECK(mxio_kernels_named("scalar") == &mxio_kernels_scalar);
+    CHECK(mxio_kernels_named("off") == &mxio_kernels_scalar);
+    CHECK(mxio_kernels_named("mmx") == NULL);
+    CHECK(avx2 == NULL || strcmp(avx2->name, "avx2") == 0);
+    CHECK(mxio_kernels_best() != NULL);
+}
+
+/* The name of the level that a process with that wish gets. */
+static bool
+wish_gives(const char *wish, const char *name)
+{
+    int result = 1;
+    const pid_t child = fork();
+
+    if (child == 0) {
+        setenv("MXIO_SIMD", wish, 1);
+        _exit(strcmp(mxio_kernels_best()->name, name) == 0 ? 0 : 1);
+    }
+    waitpid(child, &result, 0);
+    return result == 0;
+}
+
+TEST(the_environment_may_ask_for_a_level)
+{
+    const char *best = level(1) != NULL ? "avx2" : "scalar";
+
+    CHECK(wish_gives("off", "scalar"));
+    CHECK(wish_gives("avx2", best));
+    CHECK(wish_gives("nonsense", best));
+}
+
+int
+main(void)
+{
+    RUN(the_environment_may_ask_for_a_level); /* before the choice is made */
+    RUN(levels_have_names);
+    RUN(stretching_weighs_two_neighbouring_pixels);
+    RUN(blending_weighs_two_rows_and_rounds);
+    RUN(splitting_gives_each_channel_its_plane);
+    RUN(flipping_turns_pixels_and_not_their_channels);
+    RUN(warping_weighs_four_neighbours_and_rounds_half_up);
+    RUN(stretching_by_taps_adds_them_in_their_order);
+    RUN(rows_are_added_up_and_rounded);
+    RUN(warping_by_taps_weighs_all_neighbours_and_clamps);
+    RUN(values_are_centred_scaled_and_shifted);
+    RUN(a_mean_halfway_rounds_away_from_zero_in_int8);
+    RUN(floats_of_all_magnitudes_become_the_nearest_half);
+    RUN(every_half_and_every_middle_between_two_rounds_right);
+    return check_result();
+}
