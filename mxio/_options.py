@@ -1,11 +1,12 @@
 """Types of the options of every face, from mxio/native/params.def by `make gen`."""
 
 import os
+from collections.abc import Sequence
 from typing import Literal, TypedDict
 
 
 class Options(TypedDict, total=False):
-    """Options of every face."""
+    """Options that the faces for classification share."""
 
     path_imgrec: str | os.PathLike[str]
     path_imgidx: str | os.PathLike[str]
@@ -106,3 +107,77 @@ class TorchOptions(Options, total=False):
     num_workers: int | None
     last_batch: Literal["drop", "pad", "partial"]
     label_dtype: Literal["float32", "float64", "int32", "int64"]
+
+
+class DetOptions(TypedDict, total=False):
+    """Options of mxio.io.ImageDetRecordIter."""
+
+    path_imgrec: str | os.PathLike[str]
+    path_imgidx: str | os.PathLike[str]
+    path_imglist: str | os.PathLike[str]
+    data_shape: tuple[int, int, int]
+    label_width: int
+    label_pad_width: int
+    label_pad_value: float
+    num_parts: int
+    part_index: int
+    shuffle: bool
+    shuffle_chunk_size: int
+    shuffle_chunk_seed: int
+    seed: int
+    cache_index: bool
+    data_name: str
+    label_name: str
+    batch_size: int
+    round_batch: bool
+    dtype: Literal["float32", "float16", "uint8", "int8"]
+    layout: Literal["NCHW", "NHWC"]
+    resize: int
+    inter_method: int
+    random_hue_prob: float
+    max_random_hue: int
+    random_saturation_prob: float
+    max_random_saturation: int
+    random_illumination_prob: float
+    random_contrast_prob: float
+    rand_mirror_prob: float
+    rand_pad_prob: float
+    max_pad_scale: float
+    fill_value: int
+    rand_crop_prob: float
+    num_crop_sampler: int
+    min_crop_scales: float | Sequence[float]
+    max_crop_scales: float | Sequence[float]
+    min_crop_aspect_ratios: float | Sequence[float]
+    max_crop_aspect_ratios: float | Sequence[float]
+    min_crop_overlaps: float | Sequence[float]
+    max_crop_overlaps: float | Sequence[float]
+    min_crop_sample_coverages: float | Sequence[float]
+    max_crop_sample_coverages: float | Sequence[float]
+    min_crop_object_coverages: float | Sequence[float]
+    max_crop_object_coverages: float | Sequence[float]
+    max_crop_trials: int | Sequence[int]
+    crop_emit_mode: Literal["center", "overlap"]
+    emit_overlap_thresh: float
+    resize_mode: Literal["force", "shrink", "fit"]
+    mean_img: str | os.PathLike[str]
+    mean_r: float
+    mean_g: float
+    mean_b: float
+    mean_a: float
+    std_r: float
+    std_g: float
+    std_b: float
+    std_a: float
+    scale: float
+    max_random_contrast: float
+    max_random_illumination: float
+    seed_aug: int | None
+    aug_seq: Literal["det_aug_default"]
+    preprocess_threads: int
+    prefetch_buffer: int
+    ctx: Literal["gpu", "cpu"]
+    on_error: Literal["raise", "skip", "replace"]
+    max_errors: int
+    max_pixels: int
+    verbose: bool

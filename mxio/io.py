@@ -13,6 +13,7 @@ from mxio.adapters.dataiter import (
     ImageRecordUInt8Iter_v1,
     MXDataIter,
 )
+from mxio.adapters.detiter import ImageDetRecordIter
 from mxio.adapters.tables import CSVIter, LibSVMIter, MNISTIter
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "DataBatch",
     "DataDesc",
     "DataIter",
+    "ImageDetRecordIter",
     "ImageRecordInt8Iter",
     "ImageRecordIter",
     "ImageRecordIter_v1",

@@ -21,7 +21,8 @@ class Batch:
     """One batch. It unpacks as `data, label = batch`.
 
     data: (rows, channels, height, width), or (rows, height, width, channels) in NHWC.
-    label: (rows,), or (rows, label_width) when that is above 1.
+    label: (rows,), or (rows, label_width) when that is above 1; of ImageDetRecordIter
+    (rows, width of a row).
     index: ids of the records, (rows,) uint64.
     pad: rows at the end that belong to no record, or to one seen already.
 
@@ -122,7 +123,7 @@ class ImageLoader:
         self.data_shape: tuple[int, ...] = (self.batch_size, *shape)
         self.dtype = np.dtype(_name(given, "dtype"))
         self.label_dtype = np.dtype(_name(given, "label_dtype"))
-        label_width = given.get("label_width", 1)
+        label_width = self._core.label_width()
         wide = (label_width,) if label_width > 1 else ()
         self.label_shape: tuple[int, ...] = (self.batch_size, *wide)
         if given.get("cache_index") and not index:

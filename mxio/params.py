@@ -9,7 +9,7 @@ import inspect
 import math
 import operator
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from mxio import _core
 from mxio.errors import ParameterError
 
 __all__ = [
+    "DET",
     "MX",
     "NUMPY",
     "TABLE",
@@ -35,6 +36,7 @@ __all__ = [
 MX = _core.FACE_MX
 NUMPY = _core.FACE_NUMPY
 TORCH = _core.FACE_TORCH
+DET = _core.FACE_DET
 
 
 class Param(NamedTuple):
@@ -60,8 +62,18 @@ _FALSE = ("false", "0")
 
 def signature(face: int, optional: tuple[str, ...] = ()) -> inspect.Signature:
     """The keyword-only signature of a loader; `optional` names need no value there."""
-    rows = [row for row in TABLE.values() if row.faces & face]
-    return signature_of(rows, optional)
+    return signature_of(_rows_of(face).values(), optional)
+
+
+def _rows_of(face: int) -> dict[str, Param]:
+    """The rows of a face by their names in the table, each with the name that the face
+    shows: without "det_", which keeps a second meaning of a name apart.
+    """
+    return {
+        name: row._replace(name=name.removeprefix("det_"))
+        for name, row in TABLE.items()
+        if row.faces & face
+    }
 
 
 def signature_of(
@@ -90,14 +102,17 @@ def bind(
     options: Mapping[str, object],
     optional: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Canonical values, int, float, str or tuple, of the options that are not None.
+    """Canonical values, int, float, str or tuple, of the options that are not None, by
+    their names in the table.
 
-    On the mx.io face values may be given as text, as MXNet takes them. TypeError for an
-    unknown or missing name and for a value of a wrong type; ParameterError for a value
-    that is wrong.
+    On the faces of mx.io values may be given as text, as MXNet takes them. TypeError
+    for an unknown or missing name and for a value of a wrong type; ParameterError for a
+    value that is wrong.
     """
-    known = {name: row for name, row in TABLE.items() if row.faces & face}
-    return _bind(caller, known, options, optional, text=face == MX)
+    rows = _rows_of(face)
+    known = {row.name: row for row in rows.values()}
+    given = _bind(caller, known, options, optional, text=face in (MX, DET))
+    return {name: given[row.name] for name, row in rows.items() if row.name in given}
 
 
 def bind_rows(
@@ -198,8 +213,12 @@ def _from_text(row: Param, value: str) -> object:
             return value.lower() in _TRUE
         if _is_shape(row) and value[:1] + value[-1:] in ("()", "[]"):
             return tuple(int(side) for side in value[1:-1].split(",") if side.strip())
-        if row.kind == "SIZES":
+        if row.kind == "REALS" and value[:1] + value[-1:] in ("()", "[]"):
+            return tuple(float(part) for part in value[1:-1].split(",") if part.strip())
+        if row.kind in ("SIZES", "INTS"):
             return int(value)
+        if row.kind == "REALS":
+            return float(value)
     except ValueError:
         pass
     if row.kind == "CHOICE":
@@ -208,7 +227,7 @@ def _from_text(row: Param, value: str) -> object:
 
 
 def _is_shape(row: Param) -> bool:
-    return row.kind in ("SHAPE", "SIZES")
+    return row.kind in ("SHAPE", "SIZES", "INTS")
 
 
 _EXPECTED = {
@@ -219,6 +238,8 @@ _EXPECTED = {
     "TEXT": "text or a path",
     "SHAPE": "(channels, height, width)",
     "SIZES": "a shape such as (3,)",
+    "INTS": "a whole number, or several",
+    "REALS": "a number, or several",
 }
 
 
@@ -317,6 +338,23 @@ def _sizes(row: Param, value: object) -> tuple[int, ...]:
     return sides
 
 
+def _ints(row: Param, value: object) -> tuple[int, ...]:
+    return tuple(_int(row, number) for number in _several(value))
+
+
+def _reals(row: Param, value: object) -> tuple[float, ...]:
+    return tuple(_real(row, number) for number in _several(value))
+
+
+def _several(value: object) -> list[Any]:
+    """The items of a sequence or an array; anything else alone."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [item.item() if isinstance(item, np.generic) else item for item in value]
+    return [value]
+
+
 _CONVERTERS = {
     "INT": _int,
     "REAL": _real,
@@ -325,4 +363,6 @@ _CONVERTERS = {
     "TEXT": _text,
     "SHAPE": _shape,
     "SIZES": _sizes,
+    "INTS": _ints,
+    "REALS": _reals,
 }

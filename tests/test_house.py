@@ -27,6 +27,7 @@ TESTED_ELSEWHERE = {
     "kernels_color": "test_color.c holds it against OpenCV's numbers",
     "kernels_color_avx2": "test_color.c compares it with the scalar kernels",
     "rows_side": "test_rows.c reads rows of every kind, good and bad",
+    "params_check": "test_params.c",
 }
 
 

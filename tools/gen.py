@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-FACES = {"MX": 1, "NUMPY": 2, "TORCH": 4}
+FACES = {"MX": 1, "NUMPY": 2, "TORCH": 4, "DET": 8}
 NAMES: dict[str, int] = {
     **FACES,
+    "NOBODY": 0,
     "ALL": 7,
+    "EVERY": 15,
     "OWN": 6,
     "INT64_MIN": -(2**63),
     "INT64_MAX": 2**63 - 1,
@@ -29,7 +31,9 @@ PREFACE = f"""\
 Made from `{DOT_DEF}` by `make gen`; do not edit. Every face knows a
 parameter by the same name; *faces* says where it exists: `mx` is
 `mxio.io.ImageRecordIter`, `numpy` is `mxio.adapters.numpy.ImageRecordLoader`,
-`torch` is `mxio.adapters.torch.ImageRecordDataset`. A name that a face does
+`torch` is `mxio.adapters.torch.ImageRecordDataset`, `det` is
+`mxio.io.ImageDetRecordIter`; where `det` has another default or means something
+else by a name, that name has a second row. A name that a face does
 not know is a `TypeError`, a value outside its range a `ParameterError`."""
 
 
@@ -41,11 +45,16 @@ class Row(NamedTuple):
     group: str
     faces: int
     required: bool
-    default: int | float | bool | str | None
+    default: int | float | bool | str | tuple[int | float, ...] | None
     low: int | float | None
     high: int | float | None
     choices: tuple[str, ...]
     doc: str
+
+    @property
+    def shown(self) -> str:
+        """The name by which its faces know it."""
+        return self.name.removeprefix("det_")
 
 
 def arguments(text: str) -> list[str]:
@@ -68,18 +77,22 @@ def value_of(kind: str, text: str) -> int | float | bool | None:
         return None
     if kind == "FLAG":
         return bool(value)
-    return int(value) if kind == "INT" else float(value)
+    return int(value) if kind in ("INT", "INTS") else float(value)
 
 
 def row_of(macro: str, values: list[str]) -> Row:
-    kind = values.pop(0) if macro == "NUMBER" else macro
+    kind = values.pop(0) if macro in ("NUMBER", "LIST") else macro
     group, faces, need, name, *middle, quoted = values
-    default: int | float | bool | str | None = None
+    default: int | float | bool | str | tuple[int | float, ...] | None = None
     low: int | float | None = None
     high: int | float | None = None
     choices: tuple[str, ...] = ()
     if macro == "NUMBER":
         default, low, high = (value_of(kind, text) for text in middle)
+    elif macro == "LIST":
+        first, low, high = (value_of(kind, text) for text in middle)
+        assert first is not None
+        default = (first,)
     elif macro == "CHOICE":
         choices = tuple(middle[1].strip('"').split("|"))
         default = choices[int(middle[0])]
@@ -119,6 +132,8 @@ def type_of(row: Row) -> str:
         "FLAG": "bool",
         "TEXT": "str",
         "SHAPE": "tuple[int, int, int]",
+        "INTS": "int | Sequence[int]",
+        "REALS": "float | Sequence[float]",
     }[row.kind]
     may_be_none = row.kind in ("INT", "REAL") and row.default is None
     return f"{plain} | None" if may_be_none else plain
@@ -131,27 +146,31 @@ def options_class(name: str, base: str, doc: str, rows: list[Row]) -> Iterator[s
     yield f'    """{doc}"""'
     yield ""
     for row in rows:
-        yield f"    {row.name}: {type_of(row)}"
+        yield f"    {row.shown}: {type_of(row)}"
 
 
 def options_py(rows: list[Row]) -> str:
-    """mxio/_options.py: what all faces share, and a class for each face."""
-    shared = [row for row in rows if row.faces == NAMES["ALL"]]
+    """mxio/_options.py: what most faces share, and a class for each face."""
+    shared = [row for row in rows if row.faces & NAMES["ALL"] == NAMES["ALL"]]
     lines = [
         f'"""Types of the options of every face, from {DOT_DEF} by `make gen`."""',
         "",
         "import os",
+        "from collections.abc import Sequence",
         "from typing import Literal, TypedDict",
     ]
-    lines += options_class("Options", "TypedDict", "Options of every face.", shared)
-    for face, title in [
-        ("MX", "mxio.io.ImageRecordIter"),
-        ("NUMPY", "mxio.adapters.numpy.ImageRecordLoader"),
-        ("TORCH", "mxio.adapters.torch.ImageRecordDataset"),
+    doc = "Options that the faces for classification share."
+    lines += options_class("Options", "TypedDict", doc, shared)
+    for face, base, title in [
+        ("MX", "Options", "mxio.io.ImageRecordIter"),
+        ("NUMPY", "Options", "mxio.adapters.numpy.ImageRecordLoader"),
+        ("TORCH", "Options", "mxio.adapters.torch.ImageRecordDataset"),
+        ("DET", "TypedDict", "mxio.io.ImageDetRecordIter"),
     ]:
-        own = [row for row in rows if row.faces & FACES[face] and row not in shared]
+        known = shared if base == "Options" else []
+        own = [row for row in rows if row.faces & FACES[face] and row not in known]
         doc = f"Options of {title}."
-        lines += options_class(f"{face.capitalize()}Options", "Options", doc, own)
+        lines += options_class(f"{face.capitalize()}Options", base, doc, own)
     return "\n".join(lines) + "\n"
 
 
@@ -162,7 +181,7 @@ def bound(value: int | float) -> str:
 
 def cells(row: Row) -> Iterator[str]:
     """name, type, default, range, faces, what."""
-    yield f"`{row.name}`"
+    yield f"`{row.shown}`"
     yield {
         "INT": "int",
         "REAL": "float",
@@ -170,9 +189,11 @@ def cells(row: Row) -> Iterator[str]:
         "CHOICE": "str",
         "TEXT": "str or path" if "PathLike" in type_of(row) else "str",
         "SHAPE": "tuple of 3 int",
+        "INTS": "int, or tuple of them",
+        "REALS": "float, or tuple of them",
     }[row.kind]
     yield "required" if row.required else f"`{row.default!r}`"
-    if row.kind in ("INT", "REAL"):
+    if row.kind in ("INT", "REAL", "INTS", "REALS"):
         assert row.low is not None and row.high is not None
         yield f"{bound(row.low)} to {bound(row.high)}"
     else:
@@ -192,7 +213,7 @@ def parameters_md(rows: list[Row], headings: dict[str, str]) -> str:
         lines += [
             f"| {' | '.join(cells(row))} |"
             for row in rows
-            if row.group == heading.upper()
+            if row.group == heading.upper() and row.faces
         ]
     return "\n".join(lines) + "\n"
 

@@ -3,16 +3,6 @@
 
 #include <string.h>
 
-/* What comes out of a plan's steps. */
-static struct mxio_size
-final_size(const struct mxio_plan *plan)
-{
-    if (plan->step_count == 0)
-        return plan->from;
-    const struct mxio_rect to = plan->steps[plan->step_count - 1].to;
-    return (struct mxio_size){to.width, to.height};
-}
-
 /* A window of at least one pixel, inside of a picture. */
 static struct mxio_rect
 inside(struct mxio_rect window, struct mxio_size size)
@@ -49,7 +39,7 @@ input_window(const struct mxio_step *step, struct mxio_rect window)
 static struct mxio_rect
 window_behind(const struct mxio_plan *plan, int last)
 {
-    const struct mxio_size size = final_size(plan);
+    const struct mxio_size size = mxio_plan_size(plan);
     struct mxio_rect window = {0, 0, size.width, size.height};
 
     for (int i = plan->step_count - 1; i > last; i--)
@@ -194,7 +184,8 @@ from_origin(struct mxio_view view)
 static bool
 changes_colors(const struct mxio_plan *plan)
 {
-    return plan->color.jitter || plan->color.hls || plan->color.noise;
+    return plan->color.jitter || plan->color.hls || plan->color.gain ||
+           plan->color.noise;
 }
 
 static void
@@ -235,6 +226,10 @@ change_colors(const struct mxio_color_plan *plan, uint8_t *pixels, size_t count,
         jitter(plan, pixels, count, channels);
     if (plan->hls)
         mxio_color_shift_hls(pixels, count, channels, plan->hls_shift);
+    if (plan->gain) {
+        mxio_color_scale(&table, plan->gain_factor, 0);
+        mxio_color_apply(&table, pixels, count, channels);
+    }
     if (plan->noise) {
         mxio_color_shift(&table, plan->noise_shift);
         mxio_color_apply(&table, pixels, count, channels);
@@ -246,17 +241,20 @@ static enum mxio_status
 color_step(const struct mxio_plan *plan, struct mxio_buffer *room,
            struct mxio_view *view, struct mxio_error *err)
 {
-    const struct mxio_view from = from_origin(*view);
-    const struct mxio_size size = {view->width, view->height};
-    const enum mxio_status status = make_picture(room, view, size, from.held, err);
+    const struct mxio_view from = *view;
+    const struct mxio_size size = {from.width, from.height};
+    const struct mxio_rect window = inside(from.held, size);
+    const enum mxio_status status = make_picture(room, view, size, window, err);
 
     if (status != MXIO_OK)
         return status;
-    for (int y = 0; y < size.height; y++)
+    for (int y = 0; y < window.height; y++)
         memcpy(room->bytes + (size_t)y * view->stride,
-               from.bytes + (size_t)y * from.stride, view->stride);
-    change_colors(&plan->color, room->bytes, (size_t)size.width * (size_t)size.height,
-                  view->channels);
+               from.bytes + (size_t)(window.y + y - from.held.y) * from.stride +
+                   (size_t)(window.x - from.held.x) * (size_t)from.channels,
+               view->stride);
+    change_colors(&plan->color, room->bytes,
+                  (size_t)window.width * (size_t)window.height, view->channels);
     return MXIO_OK;
 }
 
@@ -310,7 +308,8 @@ is_emitted(const struct mxio_plan *plan, int step)
     for (int i = step + 1; i < plan->step_count; i++)
         if (plan->steps[i].kind != MXIO_STEP_CROP)
             return false;
-    return plan->steps[step].kind == MXIO_STEP_RESIZE && !changes_colors(plan);
+    return plan->steps[step].kind == MXIO_STEP_RESIZE &&
+           (plan->color_at <= step || !changes_colors(plan));
 }
 
 static enum mxio_status
@@ -342,7 +341,11 @@ mxio_plan_apply(struct mxio_augmenter *augmenter, const struct mxio_plan *plan,
     enum mxio_status status =
         mxio_emission_start(&augmenter->emission, augmenter->emitter, plan->tone, err);
 
-    for (int i = 0; i < plan->step_count && status == MXIO_OK; i++) {
+    for (int i = 0; i <= plan->step_count && status == MXIO_OK; i++) {
+        if (i == plan->color_at && changes_colors(plan))
+            status = color_step(plan, &augmenter->between[made++ & 1], &now, err);
+        if (i == plan->step_count || status != MXIO_OK)
+            break;
         if (is_emitted(plan, i))
             return emit_resized(augmenter, &plan->steps[i], &now,
                                 window_behind(plan, i), plan->mirror, out, err);
@@ -350,8 +353,6 @@ mxio_plan_apply(struct mxio_augmenter *augmenter, const struct mxio_plan *plan,
             apply_step(augmenter, plan, i, &augmenter->between[made & 1], &now, err);
         made += plan->steps[i].kind != MXIO_STEP_CROP;
     }
-    if (status == MXIO_OK && changes_colors(plan))
-        status = color_step(plan, &augmenter->between[made & 1], &now, err);
     return status == MXIO_OK ? emit_view(augmenter, &now, plan->mirror, out, err)
                              : status;
 }

@@ -42,10 +42,11 @@ enum mxio_jitter { MXIO_BRIGHTNESS, MXIO_CONTRAST, MXIO_SATURATION };
 
 /* What is done to the colours, in this order. */
 struct mxio_color_plan {
-    bool jitter, hls, noise; /* which of them are done */
+    bool jitter, hls, gain, noise; /* which of them are done */
     enum mxio_jitter order[3];
     float alpha[3]; /* by jitter */
     int hls_shift[3];
+    float gain_factor;
     float noise_shift[4]; /* red, green, blue, 0 */
 };
 
@@ -56,6 +57,7 @@ struct mxio_plan {
     float matrix[6]; /* columns and rows of a warp's input to those of its output */
     uint8_t border[4];
     struct mxio_color_plan color;
+    int color_at; /* steps before the colours */
     bool mirror;
     struct mxio_tone tone;
 };
@@ -63,6 +65,32 @@ struct mxio_plan {
 MXIO_MUST_USE enum mxio_status
 mxio_plan_draw(const struct mxio_params *params, struct mxio_rng rng,
                struct mxio_size from, struct mxio_plan *out, struct mxio_error *err);
+
+/* What the steps so far make. */
+struct mxio_size
+mxio_plan_size(const struct mxio_plan *plan);
+
+/* The method that inter_method stands for, from one size to another; a random one is
+ * drawn. */
+enum mxio_inter
+mxio_plan_inter(const struct mxio_params *params, struct mxio_rng rng, uint32_t draw,
+                struct mxio_size from, double width, double height);
+
+/* Steps for a plan, none where nothing would change. */
+MXIO_MUST_USE enum mxio_status
+mxio_plan_add_resize(struct mxio_plan *plan, const struct mxio_params *params,
+                     int64_t width, int64_t height, enum mxio_inter inter,
+                     struct mxio_error *err);
+/* The parameter resize: the shorter edge, the other by integer division. */
+MXIO_MUST_USE enum mxio_status
+mxio_plan_add_short_edge(struct mxio_plan *plan, const struct mxio_params *params,
+                         struct mxio_rng rng, struct mxio_error *err);
+MXIO_MUST_USE enum mxio_status
+mxio_plan_add_border(struct mxio_plan *plan, const struct mxio_params *params,
+                     int64_t left, int64_t top, int64_t right, int64_t bottom,
+                     struct mxio_error *err);
+void
+mxio_plan_add_crop(struct mxio_plan *plan, struct mxio_rect box);
 
 /* The pixels of the picture that the plan uses. */
 struct mxio_rect

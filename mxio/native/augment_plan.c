@@ -8,8 +8,8 @@
 /* Tries of random_resized_crop before it gives up; MXNet's number. */
 #define TRIES 10
 
-static struct mxio_size
-size_now(const struct mxio_plan *plan)
+struct mxio_size
+mxio_plan_size(const struct mxio_plan *plan)
 {
     if (plan->step_count == 0)
         return plan->from;
@@ -21,7 +21,8 @@ static void
 add_step(struct mxio_plan *plan, enum mxio_step_kind kind, enum mxio_inter inter,
          struct mxio_rect to)
 {
-    plan->steps[plan->step_count] = (struct mxio_step){kind, inter, size_now(plan), to};
+    plan->steps[plan->step_count] =
+        (struct mxio_step){kind, inter, mxio_plan_size(plan), to};
     plan->step_count++;
 }
 
@@ -39,9 +40,9 @@ check_size(const struct mxio_plan *plan, const struct mxio_params *params,
 }
 
 /* mxnet.md 4.0: 9 is cubic to enlarge, area to shrink, else bilinear; 10 any. */
-static enum mxio_inter
-pick_inter(const struct mxio_params *params, struct mxio_rng rng, uint32_t draw,
-           struct mxio_size from, double width, double height)
+enum mxio_inter
+mxio_plan_inter(const struct mxio_params *params, struct mxio_rng rng, uint32_t draw,
+                struct mxio_size from, double width, double height)
 {
     if (params->inter_method == 10)
         return (enum mxio_inter)mxio_rng_integer(rng, draw, MXIO_INTER_NEAREST,
@@ -54,11 +55,12 @@ pick_inter(const struct mxio_params *params, struct mxio_rng rng, uint32_t draw,
                                                       : MXIO_INTER_LINEAR;
 }
 
-static enum mxio_status
-add_resize(struct mxio_plan *plan, const struct mxio_params *params, int64_t width,
-           int64_t height, enum mxio_inter inter, struct mxio_error *err)
+enum mxio_status
+mxio_plan_add_resize(struct mxio_plan *plan, const struct mxio_params *params,
+                     int64_t width, int64_t height, enum mxio_inter inter,
+                     struct mxio_error *err)
 {
-    const struct mxio_size from = size_now(plan);
+    const struct mxio_size from = mxio_plan_size(plan);
     const enum mxio_status status =
         check_size(plan, params, "resizing", width, height, err);
 
@@ -68,19 +70,19 @@ add_resize(struct mxio_plan *plan, const struct mxio_params *params, int64_t wid
     return status;
 }
 
-static void
-add_crop(struct mxio_plan *plan, struct mxio_rect box)
+void
+mxio_plan_add_crop(struct mxio_plan *plan, struct mxio_rect box)
 {
-    const struct mxio_size from = size_now(plan);
+    const struct mxio_size from = mxio_plan_size(plan);
 
     if (box.width != from.width || box.height != from.height)
         add_step(plan, MXIO_STEP_CROP, MXIO_INTER_NEAREST, box);
 }
 
 /* mxnet.md 4.1: the shorter edge, the other by integer division. */
-static enum mxio_status
-plan_resize(struct mxio_plan *plan, const struct mxio_params *params,
-            struct mxio_rng rng, struct mxio_error *err)
+enum mxio_status
+mxio_plan_add_short_edge(struct mxio_plan *plan, const struct mxio_params *params,
+                         struct mxio_rng rng, struct mxio_error *err)
 {
     const int64_t cols = plan->from.width, rows = plan->from.height;
     const bool tall = rows > cols;
@@ -89,10 +91,11 @@ plan_resize(struct mxio_plan *plan, const struct mxio_params *params,
         return MXIO_OK;
     const int64_t width = tall ? params->resize : params->resize * cols / rows;
     const int64_t height = tall ? params->resize * rows / cols : params->resize;
-    return add_resize(plan, params, width, height,
-                      pick_inter(params, rng, MXIO_DRAW_INTER_RESIZE, plan->from,
-                                 (double)width, (double)height),
-                      err);
+    return mxio_plan_add_resize(plan, params, width, height,
+                                mxio_plan_inter(params, rng, MXIO_DRAW_INTER_RESIZE,
+                                                plan->from, (double)width,
+                                                (double)height),
+                                err);
 }
 
 /* Whole degrees: rotate, one of rotate_list, or at random. */
@@ -111,12 +114,6 @@ draw_angle(const struct mxio_params *params, struct mxio_rng rng)
                                  params->max_rotate_angle);
 }
 
-static double
-between(struct mxio_rng rng, uint32_t draw, double low, double high)
-{
-    return low + (high - low) * mxio_rng_unit(rng, draw);
-}
-
 static float
 clamp_side(const struct mxio_params *params, double side)
 {
@@ -131,19 +128,20 @@ plan_warp(struct mxio_plan *plan, const struct mxio_params *params, struct mxio_
           struct mxio_error *err)
 {
     const double degree = 0.01745329251994329577;
-    const struct mxio_size from = size_now(plan);
+    const struct mxio_size from = mxio_plan_size(plan);
     double low, high, scale = 1, ratio = 1;
 
     if (!mxio_params_is_affine(params))
         return MXIO_OK;
     mxio_params_aspect(params, &low, &high);
-    const double shear = between(rng, MXIO_DRAW_SHEAR, -params->max_shear_ratio,
-                                 params->max_shear_ratio);
+    const double shear =
+        mxio_rng_between(rng, MXIO_DRAW_SHEAR, -params->max_shear_ratio,
+                         params->max_shear_ratio);
     const int angle = draw_angle(params, rng);
     if (!params->random_resized_crop) {
-        scale = between(rng, MXIO_DRAW_SCALE, params->min_random_scale,
-                        params->max_random_scale);
-        ratio = between(rng, MXIO_DRAW_STRETCH, low, high);
+        scale = mxio_rng_between(rng, MXIO_DRAW_SCALE, params->min_random_scale,
+                                 params->max_random_scale);
+        ratio = mxio_rng_between(rng, MXIO_DRAW_STRETCH, low, high);
     }
     const double a = mxio_cos(angle * degree), b = mxio_sin(angle * degree);
     const double hs = 2 * scale / (1 + ratio), ws = ratio * hs;
@@ -164,7 +162,7 @@ plan_warp(struct mxio_plan *plan, const struct mxio_params *params, struct mxio_
     const enum mxio_status status =
         check_size(plan, params, "transforming", to_width, to_height, err);
     enum mxio_inter inter =
-        pick_inter(params, rng, MXIO_DRAW_INTER_WARP, from, to_width, to_height);
+        mxio_plan_inter(params, rng, MXIO_DRAW_INTER_WARP, from, to_width, to_height);
     if (inter ==
         MXIO_INTER_NEAREST) /* a random pick; asked for by name it is refused */
         inter = MXIO_INTER_LINEAR;
@@ -174,21 +172,22 @@ plan_warp(struct mxio_plan *plan, const struct mxio_params *params, struct mxio_
     return status;
 }
 
-static enum mxio_status
-plan_pad(struct mxio_plan *plan, const struct mxio_params *params,
-         struct mxio_error *err)
+enum mxio_status
+mxio_plan_add_border(struct mxio_plan *plan, const struct mxio_params *params,
+                     int64_t left, int64_t top, int64_t right, int64_t bottom,
+                     struct mxio_error *err)
 {
-    const struct mxio_size from = size_now(plan);
-    const int pad = (int)params->pad;
+    const struct mxio_size from = mxio_plan_size(plan);
+    const int64_t width = from.width + left + right;
+    const int64_t height = from.height + top + bottom;
 
-    if (pad == 0)
+    if (left == 0 && top == 0 && right == 0 && bottom == 0)
         return MXIO_OK;
-    const struct mxio_rect to = {-pad, -pad, from.width + 2 * pad,
-                                 from.height + 2 * pad};
     const enum mxio_status status =
-        check_size(plan, params, "padding", to.width, to.height, err);
+        check_size(plan, params, "padding", width, height, err);
     if (status == MXIO_OK)
-        add_step(plan, MXIO_STEP_PAD, MXIO_INTER_NEAREST, to);
+        add_step(plan, MXIO_STEP_PAD, MXIO_INTER_NEAREST,
+                 (struct mxio_rect){-(int)left, -(int)top, (int)width, (int)height});
     return status;
 }
 
@@ -205,10 +204,11 @@ draw_resized_crop(const struct mxio_params *params, struct mxio_rng rng,
         return false;
     for (uint32_t i = 0; i < TRIES; i++) {
         const uint32_t t = i * MXIO_DRAW_TRY;
-        const double share = between(rng, t + MXIO_DRAW_AREA, params->min_random_area,
-                                     params->max_random_area);
+        const double share =
+            mxio_rng_between(rng, t + MXIO_DRAW_AREA, params->min_random_area,
+                             params->max_random_area);
         const double area = share * size.width * size.height;
-        const double ratio = between(rng, t + MXIO_DRAW_RATIO, low, high);
+        const double ratio = mxio_rng_between(rng, t + MXIO_DRAW_RATIO, low, high);
         const bool swap = mxio_rng_integer(rng, t + MXIO_DRAW_SWAP, 0, 1) == 1;
         const double wide = round(sqrt(area * ratio)),
                      narrow = round(sqrt(area / ratio));
@@ -250,12 +250,14 @@ add_resized_box(struct mxio_plan *plan, const struct mxio_params *params,
 {
     const struct mxio_shape *shape = &params->data_shape;
 
-    add_crop(plan, box);
-    return add_resize(plan, params, shape->width, shape->height,
-                      pick_inter(params, rng, MXIO_DRAW_INTER_CROP,
-                                 (struct mxio_size){box.width, box.height},
-                                 (double)shape->width, (double)shape->height),
-                      err);
+    mxio_plan_add_crop(plan, box);
+    return mxio_plan_add_resize(plan, params, shape->width, shape->height,
+                                mxio_plan_inter(params, rng, MXIO_DRAW_INTER_CROP,
+                                                (struct mxio_size){box.width,
+                                                                   box.height},
+                                                (double)shape->width,
+                                                (double)shape->height),
+                                err);
 }
 
 /* mxnet.md 4.3, min_crop_size and max_crop_size: a square of random size. */
@@ -263,7 +265,7 @@ static enum mxio_status
 plan_square(struct mxio_plan *plan, const struct mxio_params *params,
             struct mxio_rng rng, struct mxio_error *err)
 {
-    const struct mxio_size size = size_now(plan);
+    const struct mxio_size size = mxio_plan_size(plan);
     const int side =
         (int)mxio_rng_integer(rng, MXIO_DRAW_CROP_SIZE, params->min_crop_size,
                               params->max_crop_size);
@@ -283,26 +285,28 @@ plan_crop(struct mxio_plan *plan, const struct mxio_params *params, struct mxio_
 {
     const int width = (int)params->data_shape.width;
     const int height = (int)params->data_shape.height;
-    struct mxio_size size = size_now(plan);
+    struct mxio_size size = mxio_plan_size(plan);
     const enum mxio_inter inter =
-        pick_inter(params, rng, MXIO_DRAW_INTER_CROP, size, width, height);
+        mxio_plan_inter(params, rng, MXIO_DRAW_INTER_CROP, size, width, height);
     enum mxio_status status = MXIO_OK;
 
     if (size.height < height) {
         const int64_t cols =
             (int64_t)((float)height / (float)size.height * (float)size.width);
-        status = add_resize(plan, params, cols > 0 ? cols : 1, height, inter, err);
+        status =
+            mxio_plan_add_resize(plan, params, cols > 0 ? cols : 1, height, inter, err);
     }
-    size = size_now(plan);
+    size = mxio_plan_size(plan);
     if (status == MXIO_OK && size.width < width) {
         const int64_t rows =
             (int64_t)((float)width / (float)size.width * (float)size.height);
         /* Rounding may take a row of those just made. */
-        status =
-            add_resize(plan, params, width, rows > height ? rows : height, inter, err);
+        status = mxio_plan_add_resize(plan, params, width,
+                                      rows > height ? rows : height, inter, err);
     }
     if (status == MXIO_OK)
-        add_crop(plan, place_box(params, rng, size_now(plan), width, height));
+        mxio_plan_add_crop(plan,
+                           place_box(params, rng, mxio_plan_size(plan), width, height));
     return status;
 }
 
@@ -328,8 +332,8 @@ draw_colors(const struct mxio_params *params, struct mxio_rng rng,
         const double u1 = mxio_rng_unit(rng, MXIO_DRAW_HLS + 2 * i);
         const double u2 = mxio_rng_unit(rng, MXIO_DRAW_HLS + 2 * i + 1);
         out->order[i] = orders[order][i];
-        out->alpha[i] =
-            (float)(1 + between(rng, MXIO_DRAW_BRIGHTNESS + i, -widths[i], widths[i]));
+        out->alpha[i] = (float)(1 + mxio_rng_between(rng, MXIO_DRAW_BRIGHTNESS + i,
+                                                     -widths[i], widths[i]));
         out->hls_shift[i] = (int)(((u1 + 4 * u2) / 5 * 2 - 1) * (double)shifts[i]);
         /* Away from 0, where the quantile has no value. */
         noise[i] =
@@ -348,10 +352,10 @@ draw_tone(const struct mxio_params *params, struct mxio_rng rng)
     const double contrast = params->max_random_contrast;
     const double light = params->max_random_illumination;
 
-    return (struct mxio_tone){(float)(1 + between(rng, MXIO_DRAW_TONE_CONTRAST,
-                                                  -contrast, contrast)),
-                              (float)between(rng, MXIO_DRAW_TONE_ILLUMINATION, -light,
-                                             light)};
+    return (struct mxio_tone){(float)(1 + mxio_rng_between(rng, MXIO_DRAW_TONE_CONTRAST,
+                                                           -contrast, contrast)),
+                              (float)mxio_rng_between(rng, MXIO_DRAW_TONE_ILLUMINATION,
+                                                      -light, light)};
 }
 
 enum mxio_status
@@ -362,15 +366,16 @@ mxio_plan_draw(const struct mxio_params *params, struct mxio_rng rng,
     struct mxio_plan plan = {.from = from, .border = {fill, fill, fill, 0}};
     struct mxio_rect box;
 
-    enum mxio_status status = plan_resize(&plan, params, rng, err);
+    enum mxio_status status = mxio_plan_add_short_edge(&plan, params, rng, err);
     if (status == MXIO_OK)
         status = plan_warp(&plan, params, rng, err);
     if (status == MXIO_OK)
-        status = plan_pad(&plan, params, err);
+        status = mxio_plan_add_border(&plan, params, params->pad, params->pad,
+                                      params->pad, params->pad, err);
     if (status != MXIO_OK)
         return status;
     if (params->random_resized_crop &&
-        draw_resized_crop(params, rng, size_now(&plan), &box))
+        draw_resized_crop(params, rng, mxio_plan_size(&plan), &box))
         status = add_resized_box(&plan, params, rng, box, err);
     else if (params->max_crop_size != -1)
         status = plan_square(&plan, params, rng, err);
@@ -379,6 +384,7 @@ mxio_plan_draw(const struct mxio_params *params, struct mxio_rng rng,
     if (status != MXIO_OK)
         return status;
     draw_colors(params, rng, &plan.color);
+    plan.color_at = plan.step_count;
     plan.mirror =
         params->mirror ||
         (params->rand_mirror && mxio_rng_integer(rng, MXIO_DRAW_MIRROR, 0, 1) == 1);

@@ -63,12 +63,9 @@ enum mxio_status
 mxio_emitter_make(struct mxio_emitter *out, const struct mxio_params *params,
                   const float *mean, struct mxio_error *err)
 {
-    const float means[4] = {(float)params->mean_r, (float)params->mean_g,
-                            (float)params->mean_b, (float)params->mean_a};
-    const float stds[4] = {(float)params->std_r, (float)params->std_g,
-                           (float)params->std_b, (float)params->std_a};
+    const struct mxio_norm norm = mxio_params_norm(params);
     const float no_bias[4] = {0};
-    float factors[4];
+    float means[4], factors[4];
     struct mxio_emitter made = {.kernels = mxio_kernels_best(),
                                 .dtype = (int)params->dtype,
                                 .layout = (int)params->layout,
@@ -78,8 +75,10 @@ mxio_emitter_make(struct mxio_emitter *out, const struct mxio_params *params,
                                 .each = mean != NULL || params->layout == MXIO_NHWC,
                                 .mean_rows = mean != NULL};
 
-    for (int c = 0; c < 4; c++)
-        factors[c] = (float)params->scale / stds[c];
+    for (int c = 0; c < 4; c++) {
+        means[c] = (float)norm.mean[c];
+        factors[c] = (float)params->scale / (float)norm.std[c];
+    }
     const size_t row = made.shape.width * made.shape.channels;
     const size_t mean_height = made.mean_rows ? made.shape.height : 1;
     for (int i = 0; i < 2; i++)
@@ -91,7 +90,8 @@ mxio_emitter_make(struct mxio_emitter *out, const struct mxio_params *params,
         return mxio_fail(err, MXIO_ENOMEM, "no memory for the normalisation");
     }
     fill_rows(&made, made.mean[0], means, mean, mean_height, false);
-    fill_rows(&made, made.mean[1], means, mean, mean_height, true);
+    /* ImageDetRecordIter subtracts after it has mirrored. */
+    fill_rows(&made, made.mean[1], means, mean, mean_height, !params->detect);
     fill_rows(&made, made.factor, factors, NULL, 1, false);
     fill_rows(&made, made.bias, no_bias, NULL, 1, false);
     *out = made;

@@ -12,6 +12,9 @@
 
 struct mxio_labels;
 
+/* As width: all words between the id and the last one, the path; lines may differ. */
+#define MXIO_LABELS_ALL 0
+
 /*
  * `width` numbers are read after the id; more words may follow, fewer are an error.
  * Words are separated by blanks or tabs; empty lines are passed over. Of two lines with
@@ -28,5 +31,13 @@ mxio_labels_free(struct mxio_labels *labels);
 /* The labels of a record, or NULL. */
 const double *
 mxio_labels_find(const struct mxio_labels *labels, uint64_t id);
+
+/* The same, and how many they are. */
+const double *
+mxio_labels_find_all(const struct mxio_labels *labels, uint64_t id, size_t *count);
+
+/* Labels in the line that has most. */
+size_t
+mxio_labels_widest(const struct mxio_labels *labels);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "detlabel.h"
 #include "order.h"
 #include "recordio.h"
 
@@ -183,7 +184,7 @@ open_inputs(struct mxio_loader *loader, const struct mxio_loader_inputs *inputs,
     if (status == MXIO_OK && inputs->list_text != NULL) {
         *about = MXIO_INPUT_LIST;
         status = mxio_labels_parse(&loader->labels, inputs->list_text,
-                                   inputs->list_size, (size_t)params->label_width, err);
+                                   inputs->list_size, mxio_params_listed(params), err);
     }
     if (status == MXIO_OK)
         *about = MXIO_INPUT_DATA;
@@ -230,6 +231,9 @@ mxio_loader_new(struct mxio_loader **out, const struct mxio_loader_inputs *input
     if (status == MXIO_OK)
         status = mxio_tickets_init(&loader->tickets, &loader->params, loader->reader,
                                    &order, err);
+    if (status == MXIO_OK && loader->params.detect)
+        status = mxio_detlabel_settle(&loader->params, loader->reader,
+                                      &loader->tickets.extent, loader->labels, err);
     if (status == MXIO_OK)
         status =
             mxio_emitter_make(&loader->emitter, &loader->params, inputs->mean, err);
@@ -464,6 +468,12 @@ mxio_loader_reject(struct mxio_loader *loader, const struct mxio_delivery *deliv
     const enum mxio_status status = mxio_tickets_redo(&loader->tickets, err);
     *redo = status == MXIO_OK;
     return status;
+}
+
+size_t
+mxio_loader_label_width(const struct mxio_loader *loader)
+{
+    return (size_t)loader->params.label_width;
 }
 
 uint64_t

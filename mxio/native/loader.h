@@ -103,6 +103,10 @@ MXIO_MUST_USE enum mxio_status
 mxio_loader_reject(struct mxio_loader *loader, const struct mxio_delivery *delivery,
                    bool *redo, struct mxio_error *err);
 
+/* Values in the label of a sample. */
+size_t
+mxio_loader_label_width(const struct mxio_loader *loader);
+
 /* Positions of the next epoch that the batches delivered so far have taken. */
 uint64_t
 mxio_loader_carry(struct mxio_loader *loader);

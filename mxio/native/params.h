@@ -14,7 +14,16 @@
 #define MXIO_NONE                                                                      \
     INT64_MIN /* "None" in an INT; in a REAL the same number as a double */
 
-enum mxio_kind { MXIO_INT, MXIO_REAL, MXIO_FLAG, MXIO_CHOICE, MXIO_TEXT, MXIO_SHAPE };
+enum mxio_kind {
+    MXIO_INT,
+    MXIO_REAL,
+    MXIO_FLAG,
+    MXIO_CHOICE,
+    MXIO_TEXT,
+    MXIO_SHAPE,
+    MXIO_INTS,
+    MXIO_REALS
+};
 enum mxio_group {
     MXIO_DATASET,
     MXIO_BATCH,
@@ -23,7 +32,7 @@ enum mxio_group {
     MXIO_AUXILIARY
 };
 
-enum { MXIO_FACE_MX = 1, MXIO_FACE_NUMPY = 2, MXIO_FACE_TORCH = 4 };
+enum { MXIO_FACE_MX = 1, MXIO_FACE_NUMPY = 2, MXIO_FACE_TORCH = 4, MXIO_FACE_DET = 8 };
 
 /* Places in the lists of choices, in the order of params.def. */
 enum { MXIO_SHARD_RECORDS, MXIO_SHARD_PARTITION };
@@ -32,9 +41,22 @@ enum { MXIO_FLOAT32, MXIO_FLOAT16, MXIO_UINT8, MXIO_INT8 };
 enum { MXIO_NCHW, MXIO_NHWC };
 enum { MXIO_LABEL_FLOAT32, MXIO_LABEL_FLOAT64, MXIO_LABEL_INT32, MXIO_LABEL_INT64 };
 enum { MXIO_RAISE, MXIO_SKIP, MXIO_REPLACE };
+enum { MXIO_EMIT_CENTER, MXIO_EMIT_OVERLAP };
+enum { MXIO_FORCE, MXIO_SHRINK, MXIO_FIT };
 
 struct mxio_shape {
     int64_t channels, height, width;
+};
+
+/* The label of an image with one object: two numbers of header, five of the object. */
+#define MXIO_LEAST_BOXES 7
+
+#define MXIO_MAX_LIST 64
+
+/* At least one number. */
+struct mxio_list {
+    size_t count;
+    double values[MXIO_MAX_LIST];
 };
 
 #define MXIO_C_INT int64_t
@@ -47,22 +69,25 @@ struct mxio_params {
 #define CHOICE(group, faces, need, name, initial, choices, doc) int64_t name;
 #define TEXT(group, faces, need, name, initial, doc) char *name;
 #define SHAPE(group, faces, need, name, doc) struct mxio_shape name;
+#define LIST(kind, group, faces, need, name, initial, low, high, doc)                  \
+    struct mxio_list name;
 #include "params.def"
 #undef NUMBER
 #undef CHOICE
 #undef TEXT
 #undef SHAPE
+#undef LIST
 };
 
-/* One row of params.def. Numbers use low, high, initial; CHOICE uses initial and
- * choices; TEXT uses text. */
+/* One row of params.def. Numbers use low, high, initial, lists those of a REAL; CHOICE
+ * uses initial and choices; TEXT uses text. */
 struct mxio_param {
     const char *name;
     enum mxio_kind kind;
     enum mxio_group group;
     int faces;
     bool required;
-    double low, high; /* of a REAL */
+    double low, high; /* of a REAL, or of each number of a list */
     double initial_real;
     int64_t int_low, int_high; /* of an INT or FLAG */
     int64_t initial;
@@ -78,6 +103,10 @@ extern const size_t mxio_param_count;
 /* NULL when there is none of that name. */
 const struct mxio_param *
 mxio_param_find(const char *name);
+
+/* The name by which the row's faces know it: without "det_". */
+const char *
+mxio_param_shown(const struct mxio_param *row);
 
 /* Every parameter at its default; texts are copied. */
 MXIO_MUST_USE enum mxio_status
@@ -103,6 +132,9 @@ mxio_params_set_text(struct mxio_params *params, const struct mxio_param *row,
 MXIO_MUST_USE enum mxio_status
 mxio_params_set_shape(struct mxio_params *params, const struct mxio_param *row,
                       struct mxio_shape value, struct mxio_error *err);
+MXIO_MUST_USE enum mxio_status
+mxio_params_set_list(struct mxio_params *params, const struct mxio_param *row,
+                     const double *values, size_t count, struct mxio_error *err);
 
 /* What must hold between parameters. */
 MXIO_MUST_USE enum mxio_status
@@ -123,6 +155,23 @@ size_t
 mxio_params_rotations(const struct mxio_params *params);
 int
 mxio_params_rotation(const struct mxio_params *params, size_t i);
+
+/* Number i of a list; the only one stands for all. */
+double
+mxio_list_at(const struct mxio_list *list, size_t i);
+
+/* Labels that a line of path_imglist holds; 0: all words but the last, the path. */
+size_t
+mxio_params_listed(const struct mxio_params *params);
+
+/* What is subtracted from the channels, and what then divides them. */
+struct mxio_norm {
+    double mean[4], std[4];
+};
+
+/* As the loader's face means mean_r, ... and std_r, ... (mxnet.md 3.4 and 4.5). */
+struct mxio_norm
+mxio_params_norm(const struct mxio_params *params);
 
 /* The range of aspect ratios that max_aspect_ratio and min_aspect_ratio stand for. */
 void

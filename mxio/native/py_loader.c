@@ -411,6 +411,14 @@ loader_batches(PyObject *object, PyObject *args)
 }
 
 static PyObject *
+loader_label_width(PyObject *object, PyObject *ignored)
+{
+    (void)ignored;
+    return PyLong_FromSize_t(
+        mxio_loader_label_width(((struct py_loader *)object)->loader));
+}
+
+static PyObject *
 loader_carry(PyObject *object, PyObject *ignored)
 {
     (void)ignored;
@@ -492,6 +500,8 @@ static PyMethodDef loader_methods[] = {
     {"count", loader_count, METH_NOARGS, "Records of this part."},
     {"batches", loader_batches, METH_VARARGS,
      "Batches of an epoch, from a first batch on in steps."},
+    {"label_width", loader_label_width, METH_NOARGS,
+     "Values in the label of a sample."},
     {"carry", loader_carry, METH_NOARGS, "Positions of the next epoch taken so far."},
     {"offsets", loader_offsets, METH_NOARGS, "Offsets of all record heads, uint64."},
     {"errors", loader_errors, METH_NOARGS,

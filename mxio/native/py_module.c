@@ -246,6 +246,7 @@ module_exec(PyObject *module)
         PyModule_AddIntConstant(module, "FACE_MX", MXIO_FACE_MX) < 0 ||
         PyModule_AddIntConstant(module, "FACE_NUMPY", MXIO_FACE_NUMPY) < 0 ||
         PyModule_AddIntConstant(module, "FACE_TORCH", MXIO_FACE_TORCH) < 0 ||
+        PyModule_AddIntConstant(module, "FACE_DET", MXIO_FACE_DET) < 0 ||
         add_type(module, &py_block_spec, &state->block_type) < 0 ||
         add_type(module, &py_loader_spec, &state->loader_type) < 0 ||
         add_type(module, &py_file_spec, &state->file_type) < 0 ||

@@ -4,8 +4,9 @@
 #include <string.h>
 
 static const char *const kind_names[] =
-    {[MXIO_INT] = "INT",       [MXIO_REAL] = "REAL", [MXIO_FLAG] = "FLAG",
-     [MXIO_CHOICE] = "CHOICE", [MXIO_TEXT] = "TEXT", [MXIO_SHAPE] = "SHAPE"};
+    {[MXIO_INT] = "INT",       [MXIO_REAL] = "REAL",  [MXIO_FLAG] = "FLAG",
+     [MXIO_CHOICE] = "CHOICE", [MXIO_TEXT] = "TEXT",  [MXIO_SHAPE] = "SHAPE",
+     [MXIO_INTS] = "INTS",     [MXIO_REALS] = "REALS"};
 static const char *const group_names[] = {[MXIO_DATASET] = "DATASET",
                                           [MXIO_BATCH] = "BATCH",
                                           [MXIO_AUGMENTATION] = "AUGMENTATION",
@@ -52,6 +53,10 @@ initial_value(const struct mxio_param *row)
     }
     case MXIO_TEXT:
         return PyUnicode_FromString(row->text);
+    case MXIO_INTS:
+        return Py_BuildValue("(L)", (long long)row->initial_real);
+    case MXIO_REALS:
+        return Py_BuildValue("(d)", row->initial_real);
     default:
         Py_RETURN_NONE;
     }
@@ -62,7 +67,9 @@ bound(const struct mxio_param *row, int64_t whole, double real)
 {
     if (row->kind == MXIO_INT || row->kind == MXIO_FLAG)
         return PyLong_FromLongLong(whole);
-    if (row->kind == MXIO_REAL)
+    if (row->kind == MXIO_INTS)
+        return PyLong_FromLongLong((long long)real);
+    if (row->kind == MXIO_REAL || row->kind == MXIO_REALS)
         return PyFloat_FromDouble(real);
     Py_RETURN_NONE;
 }
@@ -100,6 +107,20 @@ set_shape(struct mxio_params *params, const struct mxio_param *row, PyObject *va
                                  err);
 }
 
+static enum mxio_status
+set_list(struct mxio_params *params, const struct mxio_param *row, PyObject *value,
+         struct mxio_error *err)
+{
+    const Py_ssize_t count = PyTuple_Size(value);
+    double numbers[MXIO_MAX_LIST];
+
+    for (Py_ssize_t i = 0; i < count && i < MXIO_MAX_LIST; i++)
+        numbers[i] = PyFloat_AsDouble(PyTuple_GetItem(value, i));
+    if (count < 0 || PyErr_Occurred()) /* it is raised in place of this */
+        return mxio_fail(err, MXIO_EPARAM, "%s must be numbers", mxio_param_shown(row));
+    return mxio_params_set_list(params, row, numbers, (size_t)count, err);
+}
+
 /* Values come from params.py in canonical form: int, float, str, tuple, or None. */
 static enum mxio_status
 set_value(struct mxio_params *params, const struct mxio_param *row, PyObject *value,
@@ -121,6 +142,9 @@ set_value(struct mxio_params *params, const struct mxio_param *row, PyObject *va
     }
     case MXIO_SHAPE:
         return set_shape(params, row, value, err);
+    case MXIO_INTS:
+    case MXIO_REALS:
+        return set_list(params, row, value, err);
     default:
         return mxio_params_set_int(params, row, PyLong_AsLongLong(value), err);
     }

@@ -470,3 +470,27 @@ mxio_reader_read(const struct mxio_reader *reader, struct mxio_place place,
     *payload = buffer->bytes + start;
     return MXIO_OK;
 }
+
+enum mxio_status
+mxio_reader_peek(const struct mxio_reader *reader, struct mxio_place place, size_t size,
+                 struct mxio_buffer *buffer, const uint8_t **payload,
+                 size_t *payload_size, struct mxio_error *err)
+{
+    const uint64_t held = place.end - place.offset;
+    const size_t wanted = MXIO_HEAD_SIZE + size;
+    const size_t there = held < wanted ? (size_t)held : wanted;
+    struct mxio_head head = {.part = MXIO_LAST};
+
+    enum mxio_status status = mxio_buffer_need(buffer, wanted, err);
+    if (status == MXIO_OK)
+        status = read_bytes(reader, place.offset, buffer->bytes, there, err);
+    if (status != MXIO_OK)
+        return at_place(reader, place.offset, status, err);
+    /* A record in several parts is rare, a damaged one is reported by the join. */
+    if (there < MXIO_HEAD_SIZE || !mxio_recordio_head(buffer->bytes, &head) ||
+        head.part != MXIO_WHOLE || head.length > held - MXIO_HEAD_SIZE)
+        return mxio_reader_read(reader, place, buffer, payload, payload_size, err);
+    *payload = buffer->bytes + MXIO_HEAD_SIZE;
+    *payload_size = head.length;
+    return MXIO_OK;
+}

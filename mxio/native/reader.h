@@ -84,4 +84,11 @@ mxio_reader_read(const struct mxio_reader *reader, struct mxio_place place,
                  struct mxio_buffer *buffer, const uint8_t **payload,
                  size_t *payload_size, struct mxio_error *err);
 
+/* As read, but only the first `size` bytes of the payload, or all of a shorter one, are
+ * there for sure; *payload_size is that of the whole. */
+MXIO_MUST_USE enum mxio_status
+mxio_reader_peek(const struct mxio_reader *reader, struct mxio_place place, size_t size,
+                 struct mxio_buffer *buffer, const uint8_t **payload,
+                 size_t *payload_size, struct mxio_error *err);
+
 #endif

@@ -35,6 +35,12 @@ mxio_rng_unit(struct mxio_rng rng, uint32_t draw)
     return (double)(mxio_rng_bits(rng, draw) >> 11) * 0x1p-53;
 }
 
+double
+mxio_rng_between(struct mxio_rng rng, uint32_t draw, double low, double high)
+{
+    return low + (high - low) * mxio_rng_unit(rng, draw);
+}
+
 int64_t
 mxio_rng_integer(struct mxio_rng rng, uint32_t draw, int64_t low, int64_t high)
 {

@@ -40,6 +40,26 @@ enum mxio_draw {
     MXIO_DRAW_TONE_ILLUMINATION = 29,
     MXIO_DRAW_CHUNKS = 30,
     MXIO_DRAW_TRY = 64,
+
+    /* Of ImageDetRecordIter. Its crops take many tries, so no other purpose above may
+     * leave the same remainder by MXIO_DRAW_TRY. */
+    MXIO_DRAW_DET_HUE = 1024,
+    MXIO_DRAW_DET_SATURATION = 1025,
+    MXIO_DRAW_DET_LIGHTNESS = 1026,
+    MXIO_DRAW_DET_CONTRAST = 1027,
+    MXIO_DRAW_DET_COLOR_COIN = 1028, /* one for each of the four: 1028 to 1031 */
+    MXIO_DRAW_DET_MIRROR = 1032,
+    MXIO_DRAW_DET_PAD = 1033,
+    MXIO_DRAW_DET_PAD_SCALE = 1034,
+    MXIO_DRAW_DET_PAD_X = 1035,
+    MXIO_DRAW_DET_PAD_Y = 1036,
+    MXIO_DRAW_DET_CROP = 1037,
+    MXIO_DRAW_DET_SAMPLER = 1038,
+    MXIO_DRAW_DET_CROP_SCALE = 1039,
+    MXIO_DRAW_DET_CROP_RATIO = 1040,
+    MXIO_DRAW_DET_CROP_X = 1041,
+    MXIO_DRAW_DET_CROP_Y = 1042,
+    MXIO_DRAW_DET_INTER = 1043,
 };
 
 struct mxio_rng {
@@ -55,6 +75,10 @@ mxio_rng_bits(struct mxio_rng rng, uint32_t draw);
 /* Uniform in [0, 1), a multiple of 2^-53. */
 double
 mxio_rng_unit(struct mxio_rng rng, uint32_t draw);
+
+/* low + (high - low) * unit. */
+double
+mxio_rng_between(struct mxio_rng rng, uint32_t draw, double low, double high);
 
 /* Uniform in [low, high]; low <= high. */
 int64_t

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "detect.h"
+#include "detlabel.h"
 #include "imgrec.h"
 #include "jpeg.h"
 #include "png.h"
@@ -15,6 +17,7 @@ struct mxio_sampler {
     struct mxio_jpeg *jpeg;
     struct mxio_png *png;
     struct mxio_augmenter augmenter;
+    struct mxio_detlabel boxes; /* of the sample under way, for detection */
 };
 
 void
@@ -27,6 +30,7 @@ mxio_sampler_free(struct mxio_sampler *sampler)
     mxio_jpeg_free(sampler->jpeg);
     mxio_png_free(sampler->png);
     mxio_augmenter_free(&sampler->augmenter);
+    mxio_detlabel_free(&sampler->boxes);
     mxio_free(sampler);
 }
 
@@ -123,6 +127,19 @@ put_labels(const struct mxio_source *source, const struct mxio_imgrec *record,
     return status;
 }
 
+/* The labels of a record: into the batch, or for detection where the plan changes them
+ * first. */
+static enum mxio_status
+take_labels(struct mxio_sampler *sampler, const struct mxio_imgrec *record, void *out,
+            struct mxio_error *err)
+{
+    const struct mxio_source *source = sampler->source;
+
+    return source->params->detect ? mxio_detlabel_read(&sampler->boxes, source->params,
+                                                       source->labels, record, err)
+                                  : put_labels(source, record, out, err);
+}
+
 static enum mxio_status
 read_record(struct mxio_sampler *sampler, const struct mxio_ask *ask,
             struct mxio_imgrec *out, struct mxio_error *err)
@@ -141,23 +158,35 @@ read_record(struct mxio_sampler *sampler, const struct mxio_ask *ask,
     return status;
 }
 
+/* The plan of a sample; for detection also its label. */
 static enum mxio_status
-draw_plan(const struct mxio_sampler *sampler, const struct mxio_ask *ask, int width,
-          int height, struct mxio_plan *out, struct mxio_error *err)
+draw_plan(struct mxio_sampler *sampler, const struct mxio_ask *ask,
+          struct mxio_size size, void *label, struct mxio_plan *out,
+          struct mxio_error *err)
 {
     const struct mxio_params *params = sampler->source->params;
     const int64_t seed =
         params->seed_aug != MXIO_NONE ? params->seed_aug : params->seed;
+    const struct mxio_rng rng = mxio_rng_make(seed, ask->epoch, ask->record);
+    struct mxio_detection detection;
 
-    return mxio_plan_draw(params, mxio_rng_make(seed, ask->epoch, ask->record),
-                          (struct mxio_size){width, height}, out, err);
+    if (!params->detect)
+        return mxio_plan_draw(params, rng, size, out, err);
+    const enum mxio_status status =
+        mxio_detect_draw(params, rng, size, &sampler->boxes, &detection, err);
+    if (status != MXIO_OK)
+        return status;
+    mxio_detlabel_write(&sampler->boxes, params, detection.shown, label);
+    *out = detection.plan;
+    return MXIO_OK;
 }
 
 /* From the header of the picture to the sample; only the window of the plan is decoded.
  */
 static enum mxio_status
 decode_and_augment(struct mxio_sampler *sampler, const struct mxio_ask *ask,
-                   const uint8_t *bytes, size_t size, void *out, struct mxio_error *err)
+                   const uint8_t *bytes, size_t size, const struct mxio_sample *out,
+                   struct mxio_error *err)
 {
     const struct mxio_params *params = sampler->source->params;
     const int channels = (int)params->data_shape.channels;
@@ -177,7 +206,9 @@ decode_and_augment(struct mxio_sampler *sampler, const struct mxio_ask *ask,
                                    : mxio_png_open(sampler->png, bytes, size,
                                                    params->max_pixels, &picture, err);
     if (status == MXIO_OK)
-        status = draw_plan(sampler, ask, picture.width, picture.height, &plan, err);
+        status =
+            draw_plan(sampler, ask, (struct mxio_size){picture.width, picture.height},
+                      out->label, &plan, err);
     if (status != MXIO_OK)
         return status;
     const struct mxio_rect window = mxio_plan_window(&plan);
@@ -185,7 +216,7 @@ decode_and_augment(struct mxio_sampler *sampler, const struct mxio_ask *ask,
                   : mxio_png_read(sampler->png, channels, false, window, &view, err);
     if (status != MXIO_OK)
         return status;
-    return mxio_plan_apply(&sampler->augmenter, &plan, &view, out, err);
+    return mxio_plan_apply(&sampler->augmenter, &plan, &view, out->data, err);
 }
 
 /* Complete what is known of a failure's place. */
@@ -206,10 +237,10 @@ mxio_sampler_make(struct mxio_sampler *sampler, const struct mxio_ask *ask,
     enum mxio_status status = read_record(sampler, ask, &record, err);
 
     if (status == MXIO_OK)
-        status = put_labels(sampler->source, &record, out->label, err);
+        status = take_labels(sampler, &record, out->label, err);
     if (status == MXIO_OK)
         status = decode_and_augment(sampler, ask, record.picture, record.picture_size,
-                                    out->data, err);
+                                    out, err);
     if (status != MXIO_OK)
         return name_place(sampler, ask, status, err);
     *out->id = record.id;
@@ -242,7 +273,7 @@ mxio_sampler_finish(struct mxio_sampler *sampler, const struct mxio_ask *ask,
     enum mxio_status status = read_record(sampler, ask, &record, err);
 
     if (status == MXIO_OK)
-        status = put_labels(sampler->source, &record, out->label, err);
+        status = take_labels(sampler, &record, out->label, err);
     if (status == MXIO_OK &&
         (int64_t)pixels->width * pixels->height > sampler->source->params->max_pixels)
         status =
@@ -250,7 +281,9 @@ mxio_sampler_finish(struct mxio_sampler *sampler, const struct mxio_ask *ask,
                       pixels->width, pixels->height,
                       (long long)sampler->source->params->max_pixels);
     if (status == MXIO_OK)
-        status = draw_plan(sampler, ask, pixels->width, pixels->height, &plan, err);
+        status =
+            draw_plan(sampler, ask, (struct mxio_size){pixels->width, pixels->height},
+                      out->label, &plan, err);
     if (status == MXIO_OK)
         status = mxio_buffer_need(&sampler->pixels, size + MXIO_SLACK, err);
     if (status == MXIO_OK) {

@@ -22,7 +22,7 @@ struct mxio_sampler;
 
 /* What all samplers of a loader share. */
 struct mxio_source {
-    const struct mxio_params *params;
+    const struct mxio_params *params; /* detect: labels are boxes */
     const struct mxio_reader *reader;
     const struct mxio_labels *labels; /* NULL: those in the records */
     const struct mxio_emitter *emitter;
@@ -35,7 +35,7 @@ struct mxio_ask {
 };
 
 /* Where the parts of the sample go; label has room for label_width values of
- * label_dtype. */
+ * label_dtype, or of a row of detlabel.h when params->detect. */
 struct mxio_sample {
     void *data, *label;
     uint64_t *id;

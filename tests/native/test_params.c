@@ -117,7 +117,8 @@ refuses_int(struct mxio_params *params, const struct mxio_param *row, int64_t va
     snprintf(text, sizeof text, "got %lld", (long long)value);
 
     return mxio_params_set_int(params, row, value, &err) == MXIO_EPARAM &&
-           err.status == MXIO_EPARAM && strstr(err.message, row->name) != NULL &&
+           err.status == MXIO_EPARAM &&
+           strstr(err.message, mxio_param_shown(row)) != NULL &&
            strstr(err.message, text) != NULL && int_of(params, row) == before;
 }
 
@@ -156,7 +157,7 @@ TEST(none_is_taken_where_it_is_the_default_and_nowhere_else)
             continue;
         }
         CHECK_INT(mxio_params_set_none(&params, row, &err), MXIO_EPARAM);
-        CHECK_SAYS(err.message, row->name);
+        CHECK_SAYS(err.message, mxio_param_shown(row));
     }
     CHECK(params.rank == MXIO_NONE);
     CHECK_NEAR(params.min_aspect_ratio, (double)MXIO_NONE, 0);
@@ -186,7 +187,8 @@ refuses_real(struct mxio_params *params, const struct mxio_param *row, double va
     struct mxio_error err = MXIO_NO_ERROR;
 
     return mxio_params_set_real(params, row, value, &err) == MXIO_EPARAM &&
-           err.status == MXIO_EPARAM && strstr(err.message, row->name) != NULL;
+           err.status == MXIO_EPARAM &&
+           strstr(err.message, mxio_param_shown(row)) != NULL;
 }
 
 TEST(real_numbers_are_kept_within_their_range)
