@@ -72,8 +72,10 @@ TEST(there_are_as_many_chunks_as_in_mxnet)
         int64_t megabytes;
         uint64_t expected;
     } cases[] = {
-        {1000, MEGABYTE / 10, 10, 11}, {1000, MEGABYTE / 10, 100, 2},
-        {1000, MEGABYTE / 10, 200, 1}, {3, 5 * MEGABYTE, 1, 3},
+        {1000, MEGABYTE / 10, 10, 11},
+        {1000, MEGABYTE / 10, 100, 2},
+        {1000, MEGABYTE / 10, 200, 1},
+        {3, 5 * MEGABYTE, 1, 3},
         {1, 100, 4096, 1},
     };
     static uint64_t offsets[MOST];
@@ -122,9 +124,9 @@ TEST(chunks_without_a_record_are_passed_over)
     for (uint64_t i = 0; i < 20; i++)
         offsets[i] = i < 10 ? i * 1000 : 90 * MEGABYTE + i * 1000;
 
-    CHECK_OK(
-        mxio_chunks_make(&chunks, &params, offsets, 20, 90 * MEGABYTE + 20000, &err),
-        err);
+    CHECK_OK(mxio_chunks_make(&chunks, &params, offsets, 20, 90 * MEGABYTE + 20000,
+                              &err),
+             err);
 
     CHECK_INT(chunks.count, 13);
     for (uint64_t epoch = 0; epoch < 20; epoch++)
