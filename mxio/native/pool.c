@@ -103,7 +103,7 @@ mxio_pool_get(struct mxio_pool *pool, struct mxio_block **out, struct mxio_error
 
     if (block == NULL) {
         const enum mxio_status status = mxio_block_new(&block, pool->block_size, err);
-        if (status != MXIO_OK) {
+        if (block == NULL) {
             pthread_mutex_lock(&pool->lock);
             pool->used_count--;
             pthread_mutex_unlock(&pool->lock);

@@ -82,6 +82,7 @@ make_loader(struct py_loader *self, struct py_state *state, struct mxio_params *
         mxio_params_free(params);
         mxio_fail(&err, status, "no memory for a loader");
     }
+    inputs->params = NULL; /* the caller's struct is empty now */
     if (status != MXIO_OK)
         raise_failed_new(self, state, &err, paths[about]);
     free(paths[MXIO_INPUT_INDEX]);
