@@ -209,7 +209,6 @@ def repeated(call: Callable[[], object], times: int) -> Callable[[], int]:
 def kernel_table(rec: Path, rounds: int, wanted: re.Pattern[str]) -> Iterator[str]:
     """Cost of each option beyond that of the plain centre crop, and OpenCV's."""
     calls = opencv_calls(next(mosaics(1)))
-    # Of values, uint8: what is left of a row's time is the augmentation's own.
     kept = {
         name: options
         for name, options in ROWS.items()
@@ -224,6 +223,7 @@ def kernel_table(rec: Path, rounds: int, wanted: re.Pattern[str]) -> Iterator[st
         as_float = any(
             key.startswith(("mean", "std", "max_random_")) for key in options
         )
+        # Where only pixels change, bytes come out: less to measure beside the change.
         base = plain_float if as_float and name != "mean, std, scale" else plain_uint8
         given = options if as_float else {**options, "dtype": "uint8"}
         own = mxio_epoch(rec, given, threads=1)
@@ -264,7 +264,7 @@ def mxnet_epoch(rec: Path, options: Options, threads: int) -> Callable[[], int]:
     import mxnet  # type: ignore[import-not-found]  # of the other interpreter
 
     given: dict[str, Any] = {"data_shape": (3, CROP, CROP), **options}
-    # mxio reads the default of the two ways to ask for a type.
+    # MXNet's ImageRecordIter fails for some types that its other iterators give.
     kind = given.pop("dtype", "float32")
     made = {
         "float32": mxnet.io.ImageRecordIter,

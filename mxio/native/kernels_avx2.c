@@ -407,10 +407,43 @@ to_float16(uint16_t *out, const uint8_t *in, size_t count, const struct mxio_aff
     mxio_kernels_scalar.to_float16(out + i, in + i, count - i, &rest);
 }
 
+/* As roundf: halves away from zero. */
+AVX2 static inline __m256
+round_away(__m256 x)
+{
+    const __m256 sign = _mm256_and_ps(x, _mm256_set1_ps(-0.0f));
+    const __m256 whole = _mm256_round_ps(x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+    const __m256 rest =
+        _mm256_andnot_ps(_mm256_set1_ps(-0.0f), _mm256_sub_ps(x, whole));
+    const __m256 up = _mm256_cmp_ps(rest, _mm256_set1_ps(0.5f), _CMP_GE_OQ);
+    const __m256 one = _mm256_or_ps(_mm256_set1_ps(1), sign);
+
+    return _mm256_add_ps(whole, _mm256_and_ps(up, one));
+}
+
 AVX2 static void
 to_int8(int8_t *out, const uint8_t *in, size_t count, const struct mxio_affine *by)
 {
-    mxio_kernels_scalar.to_int8(out, in, count, by);
+    const __m256 low = _mm256_set1_ps(-128), high = _mm256_set1_ps(127);
+    size_t i = 0;
+
+    if (count < 8) {
+        mxio_kernels_scalar.to_int8(out, in, count, by);
+        return;
+    }
+    __m256 mean = round_away(_mm256_set1_ps(by->mean[0]));
+    for (; i + 8 <= count; i += 8) {
+        if (by->step != 0)
+            mean = round_away(_mm256_loadu_ps(by->mean + i));
+        const __m256 value = _mm256_sub_ps(eight_floats(in + i), mean);
+        const __m256i words =
+            _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(value, low), high));
+        const __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(words),
+                                             _mm256_extracti128_si256(words, 1));
+        _mm_storel_epi64((__m128i *)(out + i), _mm_packs_epi16(half, half));
+    }
+    const struct mxio_affine rest = affine_from(by, i);
+    mxio_kernels_scalar.to_int8(out + i, in + i, count - i, &rest);
 }
 
 const struct mxio_kernels mxio_kernels_avx2 = {

@@ -49,7 +49,7 @@ check_ranges(const struct mxio_params *params, struct mxio_error *err)
     if (low > high)
         return mxio_fail(err, MXIO_EPARAM,
                          "min_aspect_ratio=%g is above max_aspect_ratio=%g", low, high);
-    if (low <= 0 && (low != high || high != 1))
+    if (low <= 0)
         return mxio_fail(err, MXIO_EPARAM,
                          "the smallest aspect ratio must be above 0, got %g "
                          "(min_aspect_ratio, or 1 - max_aspect_ratio)",
