@@ -1,0 +1,46 @@
+"""rec2idx RECORD INDEX: an index with keys 0, 1, 2, ... for a RecordIO file."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from mxio._atomic import atomic_text
+from mxio._core import RecordFile
+from mxio.errors import MxioError
+
+__all__ = ["main", "write_index"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code: 0 done, 1 failed."""
+    parser = argparse.ArgumentParser(
+        prog="rec2idx", description="Write the index of a RecordIO file."
+    )
+    parser.add_argument("record", help="path of the .rec file")
+    parser.add_argument("index", help="path of the .idx file to write")
+    words = parser.parse_args(argv)
+    try:
+        count = write_index(words.record, words.index)
+    except (MxioError, OSError) as error:
+        print(f"rec2idx: {error}", file=sys.stderr)
+        return 1
+    print(f"{words.index}: {count} records")
+    return 0
+
+
+def write_index(record_path: str, index_path: str) -> int:
+    """Write the index, whole or not at all; gives the number of records.
+
+    DataError when a record is damaged; OSError naming the file.
+    """
+    record = RecordFile(record_path)
+    with atomic_text(index_path) as index:
+        count, offset = 0, 0
+        while (found := record.read(offset)) is not None:
+            index.write(f"{count}\t{offset}\n")
+            count, offset = count + 1, found[1]
+    return count
+
+
+if __name__ == "__main__":
+    sys.exit(main())
