@@ -508,7 +508,7 @@ TEST(the_plan_is_the_same_for_the_same_key)
     params.max_pad_scale = 2;
 
     for (uint64_t record = 0; record < 50; record++) {
-        struct scene a, b;
+        struct scene a = {0}, b = {0};
         const struct mxio_detection one = draw(&params, record, 64, 48, &a);
         const struct mxio_detection two = draw(&params, record, 64, 48, &b);
         CHECK_INT(one.plan.step_count, two.plan.step_count);
