@@ -62,16 +62,23 @@ class Loader:
         the bytes of path_imgidx and path_imglist. mean: float32 (channels, height,
         width).
         """
-    def start(self, epoch: int, carry: int, batch: int, step: int, /) -> None:
-        """Begin an epoch `carry` positions in; make batches batch, batch + step, ..."""
+    def start(self, epoch: int, base: int, batch: int, step: int, /) -> None:
+        """Begin an epoch `base` positions in; make batches batch, batch + step, ..."""
     def next(self) -> tuple[Block, int, int, int, int] | None:
         """(block, rows, pad, offset of the labels, offset of the ids); None at the end
         of the epoch.
         """
     def count(self) -> int: ...
-    def batches(self, batch: int, step: int, /) -> int: ...
+    def batches(self, base: int, batch: int, step: int, /) -> int: ...
     def label_width(self) -> int: ...
-    def carry(self) -> int: ...
+    def progress(self) -> tuple[int, int]:
+        """Positions of this epoch, and of the next, that are done once all ranks have
+        their share of the batches delivered so far.
+        """
+    def work(self) -> dict[str, Any]:
+        """samples, bytes; seconds in read, decode, transform over all threads; seconds
+        that workers were idle and that the consumer waited.
+        """
     def offsets(self) -> Block:
         """uint64 offsets of all record heads, counted through all files."""
     def errors(self) -> list[tuple[str, int, int | None, int, str]]:

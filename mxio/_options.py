@@ -68,6 +68,7 @@ class Options(TypedDict, total=False):
     on_error: Literal["raise", "skip", "replace"]
     max_errors: int
     max_pixels: int
+    timeout: float
     verbose: bool
 
 
@@ -180,4 +181,5 @@ class DetOptions(TypedDict, total=False):
     on_error: Literal["raise", "skip", "replace"]
     max_errors: int
     max_pixels: int
+    timeout: float
     verbose: bool

@@ -1,5 +1,6 @@
 """The loader behind all faces: batches as NumPy arrays over the core's memory."""
 
+import functools
 import os
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mxio import _core, _mean
+from mxio import _core, _mean, _state
 from mxio._cores import cores
 from mxio._files import resolve
 from mxio.errors import system_error
@@ -27,7 +28,8 @@ class Batch:
     pad: rows at the end that belong to no record, or to one seen already.
 
     The arrays are writable, share one block of memory, and live as long as one of them
-    does.
+    does. DLPack (`jax.dlpack.from_dlpack(batch)`) takes the data without a copy, and
+    likewise `batch.label`.
     """
 
     __slots__ = ("data", "index", "label", "pad")
@@ -50,6 +52,18 @@ class Batch:
 
     def __len__(self) -> int:
         return 2
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """(rows,): True for a new record, False for the `pad` rows at the end."""
+        rows = len(self.data)
+        return np.arange(rows) < rows - self.pad
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.data.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.data.__dlpack_device__()
 
     def __repr__(self) -> str:
         return (
@@ -114,6 +128,8 @@ class ImageLoader:
             core(None)  # before a file is made, everything else has to be right
         self._core = core(_mean.mean_image(given, ImageLoader))
         self.options = given
+        self._files = files
+        self._counted = bool(index) or not running or bool(given.get("shuffle"))
         channels, height, width = given["data_shape"]
         self.layout = _name(given, "layout")
         shape = (channels, height, width)
@@ -134,11 +150,11 @@ class ImageLoader:
                 file=sys.stderr,
             )
 
-    def start(self, epoch: int, carry: int = 0, batch: int = 0, step: int = 1) -> None:
-        """Begin an epoch, `carry` positions in; batches batch, batch + step, ... are
+    def start(self, epoch: int, base: int = 0, batch: int = 0, step: int = 1) -> None:
+        """Begin an epoch, `base` positions in; batches batch, batch + step, ... are
         made.
         """
-        self._core.start(epoch, carry, batch, step)
+        self._core.start(epoch, base, batch, step)
 
     def next(self) -> Batch | None:
         """The next batch, of full size; its last `pad` rows are no new records. None at
@@ -160,15 +176,27 @@ class ImageLoader:
 
     def carry(self) -> int:
         """Positions of the next epoch that the batches so far have taken."""
-        return self._core.carry()
+        return self._core.progress()[1]
+
+    def samples(self) -> int:
+        """Positions of this epoch that are done once all ranks have their share of the
+        batches so far.
+        """
+        return self._core.progress()[0]
+
+    @functools.cached_property
+    def identity(self) -> dict[str, Any]:
+        """What a state says of files and options, see `_state`."""
+        records = self.count() if self._counted else None
+        return _state.describe(self.options, self._files, records)
 
     def count(self) -> int:
         """Records of this part."""
         return self._core.count()
 
-    def batches(self, batch: int = 0, step: int = 1) -> int:
-        """Batches of an epoch, counting batch, batch + step, ..."""
-        return self._core.batches(batch, step)
+    def batches(self, base: int = 0, batch: int = 0, step: int = 1) -> int:
+        """Batches of an epoch, `base` positions in: batch, batch + step, ..."""
+        return self._core.batches(base, batch, step)
 
     def errors(self) -> list[BadRecord]:
         """The records that were left out or replaced, by ordinal."""

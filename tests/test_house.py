@@ -26,6 +26,9 @@ TESTED_ELSEWHERE = {
     "kernels_avx2": "test_kernels.c compares it with the scalar kernels",
     "kernels_color": "test_color.c holds it against OpenCV's numbers",
     "kernels_color_avx2": "test_color.c compares it with the scalar kernels",
+    "loader_foreign": "test_loader.c decodes rows for it",
+    "loader_look": "test_loader.c asks it",
+    "tickets_consumer": "test_tickets.c is its consumer",
     "rows_side": "test_rows.c reads rows of every kind, good and bad",
     "params_check": "test_params.c",
 }

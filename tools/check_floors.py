@@ -13,6 +13,7 @@ NATIVE = Path(__file__).resolve().parents[1] / "mxio/native"
 FLOORS: list[set[str]] = [
     {"base"},
     {
+        "badlist",
         "file",
         "imgrec",
         "jpeg",

@@ -1,11 +1,11 @@
 """The mx.io face: MXNet's DataIter protocol over the loader."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, Unpack
 
 import numpy as np
 
-from mxio import params
+from mxio import _state, params
 from mxio._options import MxOptions
 from mxio.errors import ParameterError
 from mxio.loader import BadRecord, Batch, ImageLoader
@@ -323,6 +323,32 @@ class ImageRecordIter(MXDataIter):
     def errors(self) -> list[BadRecord]:
         """The records that on_error='skip' left out or 'replace' replaced so far."""
         return self._loader.errors()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the iterator is, behind the last batch taken: plain values, for a
+        checkpoint; also what round_batch took of the next epoch.
+        """
+        return _state.make(
+            self._loader,
+            self._epoch,
+            self._loader.samples(),
+            carry=self._carry,
+            delivered=self._delivered,
+        )
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where a state was taken; no record before that is read.
+
+        Another batch_size is allowed. ParameterError, naming every difference, for a
+        state of other files or options.
+        """
+        epoch, samples = _state.check(self._loader, state)
+        self._loader.start(epoch, samples)
+        self._epoch = epoch
+        self._carry = int(state.get("carry", 0))
+        self._delivered = bool(state.get("delivered", samples > 0))
+        self._over = False
+        self._batch = None
 
 
 ImageRecordIter.__signature__ = params.signature(params.MX)  # type: ignore[attr-defined]

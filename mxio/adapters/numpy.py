@@ -1,13 +1,15 @@
 """The NumPy face: an iterable of batches, one epoch for each `iter`."""
 
 import weakref
-from collections.abc import Iterator
-from typing import Unpack
+from collections.abc import Iterator, Mapping
+from typing import Any, Unpack
 
-from mxio import params
+import numpy as np
+from numpy.typing import NDArray
+
+from mxio import _state, params
 from mxio._options import NumpyOptions
 from mxio._ranks import fill_rank
-from mxio.errors import MxioError, ParameterError
 from mxio.loader import BadRecord, Batch, ImageLoader
 
 __all__ = ["ImageRecordLoader"]
@@ -23,10 +25,12 @@ class ImageRecordLoader:
     ...     step(data, label)
 
     Each `iter` is the next epoch, the first is epoch 0 (`set_epoch` chooses); `len` is
-    its exact number of batches for this rank. last_batch says what becomes of an
-    incomplete one: "drop", "pad" (completed with repeats, which `Batch.pad` counts) or
-    "partial". With world_size > 1 the ranks deal out whole batches of one order. `with`
-    closes.
+    the exact number of batches of a whole epoch for this rank. last_batch says what
+    becomes of an incomplete one: "drop", "pad" (completed with repeats, which
+    `Batch.pad` counts and `Batch.mask` marks) or "partial". With world_size > 1 the
+    ranks deal out whole batches of one order. `state_dict` says where the loader is, at
+    any batch; a loader of the same files and options goes on there, whatever its
+    batch_size, world_size and threads. `with` closes.
 
     Errors as for mxio.io.ImageRecordIter; MxioError when `iter` is called while an
     epoch is under way.
@@ -37,28 +41,45 @@ class ImageRecordLoader:
         fill_rank(bound)
         self._loader = ImageLoader(bound, running=False)
         self._partial = bound.get("last_batch", _PARTIAL) == _PARTIAL
-        self._epoch = 0
+        self._cursor = _state.Cursor()
         self._live: weakref.ref[_Epoch] | None = None
 
     def __len__(self) -> int:
         return self._loader.batches()
 
     def __iter__(self) -> Iterator[Batch]:
-        live = None if self._live is None else self._live()
-        if live is not None and live.going:
-            raise MxioError(
-                "an epoch of this loader is under way: finish or drop its iterator"
-            )
-        epoch = _Epoch(self._loader, self._epoch, self._partial)
-        self._epoch += 1
+        _state.refuse_while(self._epoch_under_way() is not None, "loader")
+        epoch = _Epoch(self._loader, self._cursor, self._partial)
         self._live = weakref.ref(epoch)
         return epoch
 
+    def _epoch_under_way(self) -> "_Epoch | None":
+        live = None if self._live is None else self._live()
+        return live if live is not None and live.going else None
+
     def set_epoch(self, epoch: int) -> None:
-        """The number of the next epoch, from 0; each `iter` adds one."""
-        if epoch < 0:
-            raise ParameterError(f"epoch must be at least 0, got {epoch}")
-        self._epoch = epoch
+        """The number of the next epoch, from 0; each `iter` adds one. A position that
+        `load_state_dict` set in that epoch is kept.
+        """
+        self._cursor.set_epoch(epoch)
+        if self._epoch_under_way() is None:
+            self._cursor.begun = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader is, behind the last batch taken: plain values, for a
+        checkpoint. An epoch that was left half done can be finished from it.
+        """
+        return self._cursor.state(self._loader)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the next `iter` go on where a state was taken; no record before that is
+        read.
+
+        ParameterError, naming every difference, for a state of other files or options;
+        MxioError while an epoch is under way.
+        """
+        _state.refuse_while(self._epoch_under_way() is not None, "loader")
+        self._cursor.load(*_state.check(self._loader, state))
 
     def errors(self) -> list[BadRecord]:
         """The records that on_error='skip' left out or 'replace' replaced so far."""
@@ -81,21 +102,59 @@ _PARTIAL = params.TABLE["last_batch"].choices.index("partial")
 class _Epoch(Iterator[Batch]):
     """The batches of one epoch."""
 
-    def __init__(self, loader: ImageLoader, epoch: int, partial: bool) -> None:
+    def __init__(
+        self, loader: ImageLoader, cursor: _state.Cursor, partial: bool
+    ) -> None:
         self._loader = loader
         self._partial = partial
-        loader.start(epoch)
+        self._cursor = cursor
+        loader.start(cursor.epoch, cursor.samples)
+        self._number, _ = cursor.begin()
         self.going = True
+
+    def next_into(self, data: NDArray[Any], label: NDArray[Any] | None = None) -> Batch:
+        """The next batch, its data copied into `data` (page-locked memory, say), and
+        its labels into `label`, of the shapes and types of a batch; StopIteration at
+        the end.
+
+        The Batch returned is over the caller's arrays, their first rows when it is
+        short. ValueError for another shape or type.
+        """
+        _must_fit("data", data, self._loader.data_shape, self._loader.dtype)
+        if label is not None:
+            _must_fit(
+                "label", label, self._loader.label_shape, self._loader.label_dtype
+            )
+        batch = next(self)
+        rows = slice(0, len(batch.data))
+        np.copyto(data[rows], batch.data)
+        if label is not None:
+            np.copyto(label[rows], batch.label)
+            label = label[rows]
+        else:
+            label = batch.label
+        return Batch(data[rows], label, batch.index, batch.pad)
 
     def __next__(self) -> Batch:
         batch = self._loader.next() if self.going else None
         if batch is None:
+            if self.going and self._cursor.begun == self._number:
+                self._cursor.begun = None
             self.going = False
             raise StopIteration
         if self._partial and batch.pad:
             rows = slice(0, len(batch.data) - batch.pad)
             return Batch(batch.data[rows], batch.label[rows], batch.index[rows], 0)
         return batch
+
+
+def _must_fit(
+    name: str, array: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> None:
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(
+            f"{name} must be {dtype}{shape}, got {array.dtype}{array.shape}"
+        )
 
 
 ImageRecordLoader.__signature__ = params.signature(params.NUMPY)  # type: ignore[attr-defined]

@@ -76,6 +76,10 @@ mxio_alloc_pages(size_t size);
 void
 mxio_alloc_fail_at(uint64_t nth);
 
+/* Nanoseconds of a clock that never steps back. */
+uint64_t
+mxio_clock(void);
+
 struct mxio_size {
     int width, height;
 };

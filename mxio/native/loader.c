@@ -1,37 +1,16 @@
-#include "loader.h"
-
-#include <pthread.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "detlabel.h"
+#include "loader_inner.h"
 #include "order.h"
 #include "recordio.h"
 
-struct worker {
-    struct mxio_loader *loader;
-    struct mxio_sampler *sampler;
-};
-
-struct mxio_loader {
-    pid_t process;
-    struct mxio_params params;
-    struct mxio_reader *reader;
-    struct mxio_labels *labels;
-    struct mxio_emitter emitter;
-    struct mxio_source source;
-    struct mxio_pool *pool;
-    size_t label_offset, id_offset; /* in a block */
-    struct mxio_sampler *own;       /* the consumer's */
-    struct mxio_tickets tickets;
-    pthread_t *threads;
-    struct worker *workers;
-    size_t thread_count, threads_started;
-};
-
-static struct mxio_sample
-sample_at(const struct mxio_loader *loader, const struct mxio_block *block, size_t row)
+struct mxio_sample
+mxio_loader_sample_at(const struct mxio_loader *loader, const struct mxio_block *block,
+                      size_t row)
 {
     const struct mxio_params *params = &loader->params;
     const size_t data_size =
@@ -47,40 +26,44 @@ sample_at(const struct mxio_loader *loader, const struct mxio_block *block, size
 }
 
 static void
-make_sample(struct worker *self, struct mxio_ticket *ticket, struct mxio_error *err)
+make_sample(struct worker *self, struct mxio_error *err)
 {
     struct mxio_loader *loader = self->loader;
-    const struct mxio_sample out = sample_at(loader, ticket->slot->block, ticket->row);
+    struct mxio_ticket *ticket = &self->ticket;
+    const struct mxio_sample out =
+        mxio_loader_sample_at(loader, ticket->slot->block, ticket->row);
     enum mxio_status status =
         mxio_sampler_make(self->sampler, &ticket->what.ask, &out, err);
 
     while (mxio_tickets_replaces(&loader->tickets, status)) {
         status = mxio_tickets_next_candidate(&loader->tickets, &ticket->what, err);
         if (status != MXIO_OK)
-            return;
+            break;
         status = mxio_sampler_make(self->sampler, &ticket->what.ask, &out, err);
     }
     ticket->what.foreign = status == MXIO_EFOREIGN;
+    ticket->spent = mxio_sampler_spent(self->sampler);
 }
 
 static void *
 worker_main(void *arg)
 {
     struct worker *self = arg;
-    struct mxio_ticket ticket;
+    struct mxio_tickets *tickets = &self->loader->tickets;
 
-    while (mxio_tickets_take(&self->loader->tickets, &ticket)) {
+    while (mxio_tickets_take(tickets, &self->ticket)) {
         struct mxio_error err = MXIO_NO_ERROR;
-        make_sample(self, &ticket, &err);
-        mxio_tickets_give_back(&self->loader->tickets, &ticket, &err);
+        make_sample(self, &err);
+        mxio_tickets_give_back(tickets, &self->ticket, &err);
     }
+    mxio_tickets_leave(tickets);
     return NULL;
 }
 
 /* ---- life ---- */
 
-static enum mxio_status
-check_process(const struct mxio_loader *loader, struct mxio_error *err)
+enum mxio_status
+mxio_loader_check_process(const struct mxio_loader *loader, struct mxio_error *err)
 {
     if (loader->process != getpid())
         return mxio_fail(
@@ -90,18 +73,37 @@ check_process(const struct mxio_loader *loader, struct mxio_error *err)
     return MXIO_OK;
 }
 
-void
-mxio_loader_close(struct mxio_loader *loader)
+int
+mxio_loader_patience(const struct mxio_loader *loader)
 {
-    if (loader->process != getpid())
-        return;
-    mxio_tickets_stop(&loader->tickets);
-    pthread_mutex_lock(&loader->tickets.lock); /* another may be closing, or starting */
+    const double milliseconds = loader->params.timeout * 1000;
+
+    return milliseconds > 0 && milliseconds < INT_MAX ? (int)milliseconds + 1 : INT_MAX;
+}
+
+/* Threads that came back, or never were: true. */
+static bool
+join_threads(struct mxio_loader *loader)
+{
+    if (!mxio_tickets_stop(&loader->tickets, mxio_loader_patience(loader)))
+        return false;
+    pthread_mutex_lock(&loader->tickets.lock); /* another may be closing */
     const size_t started = loader->threads_started;
     loader->threads_started = 0;
     pthread_mutex_unlock(&loader->tickets.lock);
     for (size_t i = 0; i < started; i++)
         pthread_join(loader->threads[i], NULL);
+    return true;
+}
+
+void
+mxio_loader_close(struct mxio_loader *loader)
+{
+    if (loader->process != getpid() || loader->abandoned || join_threads(loader))
+        return;
+    loader->abandoned = true;
+    for (size_t i = 0; i < loader->threads_started; i++)
+        pthread_detach(loader->threads[i]);
 }
 
 void
@@ -111,6 +113,8 @@ mxio_loader_free(struct mxio_loader *loader)
         return;
     if (loader->threads_started > 0)
         mxio_loader_close(loader);
+    if (loader->abandoned)
+        return;
     mxio_tickets_destroy(&loader->tickets);
     for (size_t i = 0; loader->workers != NULL && i < loader->thread_count; i++)
         mxio_sampler_free(loader->workers[i].sampler);
@@ -288,6 +292,7 @@ start_threads_locked(struct mxio_loader *loader, struct mxio_error *err)
         os_error =
             pthread_create(&loader->threads[i], NULL, worker_main, &loader->workers[i]);
         loader->threads_started += os_error == 0;
+        loader->tickets.workers += os_error == 0;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (os_error != 0)
@@ -311,16 +316,17 @@ start_workers(struct mxio_loader *loader, struct mxio_error *err)
 }
 
 enum mxio_status
-mxio_loader_start(struct mxio_loader *loader, uint64_t epoch, uint64_t carry,
+mxio_loader_start(struct mxio_loader *loader, uint64_t epoch, uint64_t base,
                   uint64_t batch, uint64_t step, struct mxio_error *err)
 {
-    const enum mxio_status status = check_process(loader, err);
+    const enum mxio_status status = mxio_loader_check_process(loader, err);
     const struct mxio_cursor from =
-        mxio_cursor_make(&loader->tickets.order, epoch, carry, batch, step);
+        mxio_cursor_make(&loader->tickets.order, epoch, base, batch, step);
 
-    if (status == MXIO_OK)
-        mxio_tickets_start(&loader->tickets, &from);
-    return status;
+    if (status != MXIO_OK ||
+        mxio_tickets_start(&loader->tickets, &from, mxio_loader_patience(loader)))
+        return status;
+    return mxio_loader_stuck(loader, err);
 }
 
 /* ---- the consumer ---- */
@@ -330,8 +336,8 @@ static void
 clear_rows(const struct mxio_loader *loader, struct mxio_block *block, size_t rows)
 {
     const size_t batch_size = (size_t)loader->params.batch_size;
-    const struct mxio_sample first = sample_at(loader, block, rows);
-    const struct mxio_sample end = sample_at(loader, block, batch_size);
+    const struct mxio_sample first = mxio_loader_sample_at(loader, block, rows);
+    const struct mxio_sample end = mxio_loader_sample_at(loader, block, batch_size);
 
     memset(first.data, 0, (size_t)((uint8_t *)end.data - (uint8_t *)first.data));
     memset(first.label, 0, (size_t)((uint8_t *)end.label - (uint8_t *)first.label));
@@ -345,7 +351,7 @@ mxio_loader_next(struct mxio_loader *loader, int milliseconds, enum mxio_wait *w
     struct mxio_block *empty;
     struct mxio_slot *taken = &loader->tickets.taken;
 
-    enum mxio_status status = check_process(loader, err);
+    enum mxio_status status = mxio_loader_check_process(loader, err);
     if (status != MXIO_OK)
         return status;
     if (loader->threads == NULL) {
@@ -379,148 +385,4 @@ mxio_loader_next(struct mxio_loader *loader, int milliseconds, enum mxio_wait *w
         out->foreign_count += taken->rows[i].foreign;
     clear_rows(loader, taken->block, taken->given);
     return MXIO_OK;
-}
-
-/* The first row that still waits for the caller; those before it are done. */
-static struct mxio_row *
-foreign_row(struct mxio_loader *loader, size_t *number)
-{
-    const struct mxio_slot *taken = &loader->tickets.taken;
-
-    for (size_t i = 0; i < taken->given; i++)
-        if (taken->rows[i].foreign) {
-            *number = i;
-            return &taken->rows[i];
-        }
-    return NULL;
-}
-
-bool
-mxio_loader_has_foreign(struct mxio_loader *loader)
-{
-    size_t number;
-
-    return foreign_row(loader, &number) != NULL;
-}
-
-enum mxio_status
-mxio_loader_foreign(struct mxio_loader *loader, const uint8_t **bytes, size_t *size,
-                    struct mxio_error *err)
-{
-    size_t number;
-    const struct mxio_row *row = foreign_row(loader, &number);
-
-    if (row == NULL)
-        return mxio_fail(err, MXIO_ESTATE, "no row is left to decode");
-    return mxio_sampler_picture(loader->own, &row->ask, bytes, size, err);
-}
-
-enum mxio_status
-mxio_loader_finish(struct mxio_loader *loader, const struct mxio_delivery *delivery,
-                   const struct mxio_view *pixels, struct mxio_error *err)
-{
-    size_t number = 0;
-    struct mxio_row *row = foreign_row(loader, &number);
-
-    if (row == NULL)
-        return mxio_fail(err, MXIO_ESTATE, "no row is left to decode");
-    const struct mxio_sample out = sample_at(loader, delivery->block, number);
-    const enum mxio_status status =
-        mxio_sampler_finish(loader->own, &row->ask, pixels, &out, err);
-    row->foreign = status != MXIO_OK;
-    return status;
-}
-
-/* Another record for the row; it may be foreign, too. */
-static enum mxio_status
-replace_row(struct mxio_loader *loader, const struct mxio_delivery *delivery,
-            struct mxio_row *row, size_t number, struct mxio_error *err)
-{
-    const struct mxio_sample out = sample_at(loader, delivery->block, number);
-    enum mxio_status status = err->status;
-
-    while (mxio_tickets_replaces(&loader->tickets, status)) {
-        status = mxio_tickets_next_candidate(&loader->tickets, row, err);
-        if (status != MXIO_OK)
-            return status;
-        status = mxio_sampler_make(loader->own, &row->ask, &out, err);
-    }
-    row->foreign = status == MXIO_EFOREIGN;
-    return row->foreign ? MXIO_OK : status;
-}
-
-enum mxio_status
-mxio_loader_reject(struct mxio_loader *loader, const struct mxio_delivery *delivery,
-                   bool *redo, struct mxio_error *err)
-{
-    size_t number = 0;
-    struct mxio_row *row = foreign_row(loader, &number);
-
-    *redo = false;
-    if (row == NULL)
-        return mxio_fail(err, MXIO_ESTATE, "no row is left to decode");
-    err->record = (int64_t)row->ask.record;
-    mxio_reader_name_place(loader->reader, row->ask.place.offset, err);
-    if (mxio_tickets_replaces(&loader->tickets, err->status))
-        return replace_row(loader, delivery, row, number, err);
-    if (loader->params.on_error != MXIO_SKIP)
-        return err->status;
-    const enum mxio_status status = mxio_tickets_redo(&loader->tickets, err);
-    *redo = status == MXIO_OK;
-    return status;
-}
-
-size_t
-mxio_loader_label_width(const struct mxio_loader *loader)
-{
-    return (size_t)loader->params.label_width;
-}
-
-uint64_t
-mxio_loader_carry(struct mxio_loader *loader)
-{
-    return loader->tickets.taken.wrapped;
-}
-
-enum mxio_status
-mxio_loader_count(struct mxio_loader *loader, uint64_t *out, struct mxio_error *err)
-{
-    const enum mxio_status process = check_process(loader, err);
-
-    return process != MXIO_OK ? process
-                              : mxio_tickets_count(&loader->tickets, out, err);
-}
-
-uint64_t
-mxio_loader_batches(struct mxio_loader *loader, uint64_t count, uint64_t batch,
-                    uint64_t step)
-{
-    return mxio_order_batches(&loader->tickets.order, count, batch, step);
-}
-
-enum mxio_status
-mxio_loader_offsets(struct mxio_loader *loader, struct mxio_block **out,
-                    struct mxio_error *err)
-{
-    uint64_t ignored;
-    const enum mxio_status status = mxio_loader_count(loader, &ignored, err);
-
-    return status != MXIO_OK ? status
-                             : mxio_tickets_offsets(&loader->tickets, out, err);
-}
-
-enum mxio_status
-mxio_loader_errors(struct mxio_loader *loader, struct mxio_error **out, size_t *count,
-                   struct mxio_error *err)
-{
-    const enum mxio_status status = check_process(loader, err);
-
-    return status != MXIO_OK ? status
-                             : mxio_tickets_errors(&loader->tickets, out, count, err);
-}
-
-void
-mxio_loader_memory(struct mxio_loader *loader, size_t *used, size_t *idle)
-{
-    mxio_pool_count(loader->pool, used, idle);
 }

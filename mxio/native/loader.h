@@ -43,19 +43,20 @@ MXIO_MUST_USE enum mxio_status
 mxio_loader_new(struct mxio_loader **out, const struct mxio_loader_inputs *inputs,
                 enum mxio_input *about, struct mxio_error *err);
 
-/* Close, and give everything back. In a forked child it joins and frees nothing.
+/* Close, and give everything back. In a forked child, and behind a thread that was left
+ * alone, it frees nothing.
  * Accepts NULL. */
 void
 mxio_loader_free(struct mxio_loader *loader);
 
-/* Stop and join the threads; idempotent. */
+/* Stop and join the threads; idempotent. A thread that does not come back within
+ * params.timeout is left alone, and with it all that it may use. */
 void
 mxio_loader_close(struct mxio_loader *loader);
 
-/* Begin an epoch: `carry` positions are left out, batches batch, batch + step, ... are
- * made. */
+/* Begin an epoch behind `base` positions: batches batch, batch + step, ... are made. */
 MXIO_MUST_USE enum mxio_status
-mxio_loader_start(struct mxio_loader *loader, uint64_t epoch, uint64_t carry,
+mxio_loader_start(struct mxio_loader *loader, uint64_t epoch, uint64_t base,
                   uint64_t batch, uint64_t step, struct mxio_error *err);
 
 /* A batch as it leaves the loader. */
@@ -75,6 +76,10 @@ struct mxio_delivery {
 MXIO_MUST_USE enum mxio_status
 mxio_loader_next(struct mxio_loader *loader, int milliseconds, enum mxio_wait *wait,
                  struct mxio_delivery *out, struct mxio_error *err);
+
+/* There was no batch for params.timeout: *err says what a worker is stuck at. */
+MXIO_MUST_USE enum mxio_status
+mxio_loader_stuck(struct mxio_loader *loader, struct mxio_error *err);
 
 /*
  * A batch with foreign rows is whole only after each of them, in turn, was finished
@@ -107,16 +112,28 @@ mxio_loader_reject(struct mxio_loader *loader, const struct mxio_delivery *deliv
 size_t
 mxio_loader_label_width(const struct mxio_loader *loader);
 
-/* Positions of the next epoch that the batches delivered so far have taken. */
-uint64_t
-mxio_loader_carry(struct mxio_loader *loader);
+/* Positions that are done once all ranks have their share of the batches delivered so
+ * far: `used` of this epoch, `carry` of the next. */
+void
+mxio_loader_progress(const struct mxio_loader *loader, uint64_t *used, uint64_t *carry);
+
+/* What all threads have done since the loader was made. */
+struct mxio_work {
+    struct mxio_spent spent;
+    uint64_t idle;   /* nanoseconds that workers waited, as the consumer was slower */
+    uint64_t waited; /* nanoseconds that the consumer waited */
+};
+
+MXIO_MUST_USE enum mxio_status
+mxio_loader_work(struct mxio_loader *loader, struct mxio_work *out,
+                 struct mxio_error *err);
 
 /* Records of this loader's part; walks to the end of the file when there is no index.
  */
 MXIO_MUST_USE enum mxio_status
 mxio_loader_count(struct mxio_loader *loader, uint64_t *out, struct mxio_error *err);
 
-/* Batches of an epoch without carry. */
+/* Batches that deal out `count` positions. */
 uint64_t
 mxio_loader_batches(struct mxio_loader *loader, uint64_t count, uint64_t batch,
                     uint64_t step);

@@ -1,13 +1,14 @@
 #include "order.h"
 
 struct mxio_cursor
-mxio_cursor_make(const struct mxio_order *order, uint64_t epoch, uint64_t carry,
+mxio_cursor_make(const struct mxio_order *order, uint64_t epoch, uint64_t base,
                  uint64_t batch, uint64_t step)
 {
     return (struct mxio_cursor){.epoch = epoch,
+                                .base = base,
                                 .batch = batch,
                                 .step = step,
-                                .position = carry + batch * order->batch_size};
+                                .position = base + batch * order->batch_size};
 }
 
 static bool
@@ -21,7 +22,7 @@ static uint64_t
 dealt_position(const struct mxio_cursor *cursor, const struct mxio_order *order,
                uint64_t *first)
 {
-    *first = cursor->batch * order->world * order->batch_size;
+    *first = cursor->base + cursor->batch * order->world * order->batch_size;
     return *first + order->rank * order->batch_size + cursor->row;
 }
 
@@ -80,6 +81,17 @@ mxio_cursor_take(struct mxio_cursor *cursor, enum mxio_turn turn)
 {
     mxio_cursor_skip(cursor, turn);
     cursor->row++;
+}
+
+uint64_t
+mxio_cursor_done(const struct mxio_cursor *cursor, const struct mxio_order *order,
+                 uint64_t count)
+{
+    uint64_t done = cursor->position;
+
+    if (!is_running(cursor, order))
+        done = cursor->base + (cursor->batch + 1) * order->world * order->batch_size;
+    return done < count ? done : count;
 }
 
 void

@@ -8,8 +8,9 @@
  *   records may be left out,
  *            and the last batch may run on into the next epoch, which then starts
  *            behind what was taken;
- *   dealt    step s of the world is positions [s * world * batch, ...), this rank's
- *   batch a slice of it.
+ *   dealt    step s of the world is positions [base + s * world * batch, ...), this
+ *            rank's batch a slice of it.
+ * Either may begin anywhere: `base` positions of the epoch are done.
  *
  * Owner:   values.
  * Threads: pure functions; a cursor belongs to one holder.
@@ -41,6 +42,7 @@ struct mxio_order {
 
 struct mxio_cursor {
     uint64_t epoch;
+    uint64_t base;  /* positions of the epoch that were done before it began */
     uint64_t batch; /* of this rank, or of the world when dealt */
     uint64_t step;  /* from one batch to the next, when several workers share a rank */
     uint64_t row;   /* next row of the batch */
@@ -56,10 +58,10 @@ enum mxio_turn {
     MXIO_TURN_TOO_BIG /* the batch would need more records than an epoch has */
 };
 
-/* Running orders start behind `carry` positions; `batch` and `step` deal batches to
+/* Batch 0 is the one behind `base` positions; `batch` and `step` deal batches to
  * workers. */
 struct mxio_cursor
-mxio_cursor_make(const struct mxio_order *order, uint64_t epoch, uint64_t carry,
+mxio_cursor_make(const struct mxio_order *order, uint64_t epoch, uint64_t base,
                  uint64_t batch, uint64_t step);
 
 /* What the next row of the batch is, and its (epoch, position). Does not move the
@@ -76,12 +78,18 @@ mxio_cursor_take(struct mxio_cursor *cursor, enum mxio_turn turn);
 void
 mxio_cursor_skip(struct mxio_cursor *cursor, enum mxio_turn turn);
 
+/* Positions of the epoch that are done, by all ranks, once the batch at the cursor is.
+ */
+uint64_t
+mxio_cursor_done(const struct mxio_cursor *cursor, const struct mxio_order *order,
+                 uint64_t count);
+
 /* On to the next batch. */
 void
 mxio_cursor_next_batch(struct mxio_cursor *cursor);
 
-/* Batches of an epoch that starts without carry, for the worker whose first batch is
- * `batch`. */
+/* Batches that deal out `count` positions, for the worker whose first batch is `batch`.
+ */
 uint64_t
 mxio_order_batches(const struct mxio_order *order, uint64_t count, uint64_t batch,
                    uint64_t step);

@@ -14,7 +14,8 @@ struct py_loader {
     PyObject *decoder; /* decoder of last resort: (bytes, channels) -> pixels */
     char **paths;      /* of the data files, NULL at the end */
     int channels;
-    bool busy; /* a consumer is inside, without the GIL */
+    double timeout; /* seconds; 0: none */
+    bool busy;      /* a consumer is inside, without the GIL */
 };
 
 static struct py_state *
@@ -70,6 +71,7 @@ make_loader(struct py_loader *self, struct py_state *state, struct mxio_params *
                      [MXIO_INPUT_LIST] = strdup(params->path_imglist)};
 
     self->channels = (int)params->data_shape.channels;
+    self->timeout = params->timeout;
     inputs->params = params;
     inputs->paths = (const char *const *)self->paths;
     inputs->thread_count =
@@ -194,14 +196,14 @@ loader_start(PyObject *object, PyObject *args)
 {
     struct py_loader *self = (struct py_loader *)object;
     struct mxio_error err = MXIO_NO_ERROR;
-    unsigned long long epoch, carry, batch, step;
+    unsigned long long epoch, base, batch, step;
     enum mxio_status status;
 
-    if (!PyArg_ParseTuple(args, "KKKK:start", &epoch, &carry, &batch, &step) ||
+    if (!PyArg_ParseTuple(args, "KKKK:start", &epoch, &base, &batch, &step) ||
         enter(self) < 0)
         return NULL;
     Py_BEGIN_ALLOW_THREADS status =
-        mxio_loader_start(self->loader, epoch, carry, batch, step, &err);
+        mxio_loader_start(self->loader, epoch, base, batch, step, &err);
     Py_END_ALLOW_THREADS self->busy = false;
     if (status != MXIO_OK)
         return raise_here(self, &err);
@@ -325,10 +327,16 @@ wait_for_batch(struct py_loader *self, enum mxio_wait *wait, struct mxio_deliver
 {
     struct mxio_error err = MXIO_NO_ERROR;
     enum mxio_status status;
+    double waited = 0;
 
     do {
         Py_BEGIN_ALLOW_THREADS status =
             mxio_loader_next(self->loader, SLICE_MS, wait, out, &err);
+        if (status == MXIO_OK && *wait == MXIO_NOT_YET) {
+            waited += SLICE_MS * 1e-3;
+            if (self->timeout > 0 && waited >= self->timeout)
+                status = mxio_loader_stuck(self->loader, &err);
+        }
         Py_END_ALLOW_THREADS if (status != MXIO_OK)
         {
             raise_here(self, &err);
@@ -397,18 +405,18 @@ static PyObject *
 loader_batches(PyObject *object, PyObject *args)
 {
     struct py_loader *self = (struct py_loader *)object;
-    unsigned long long batch, step;
+    unsigned long long base, batch, step;
 
-    if (!PyArg_ParseTuple(args, "KK:batches", &batch, &step))
+    if (!PyArg_ParseTuple(args, "KKK:batches", &base, &batch, &step))
         return NULL;
-    PyObject *count = loader_count(object, NULL);
-    if (count == NULL)
+    PyObject *number = loader_count(object, NULL);
+    if (number == NULL)
         return NULL;
-    const uint64_t out =
-        mxio_loader_batches(self->loader, PyLong_AsUnsignedLongLong(count), batch,
-                            step);
-    Py_DECREF(count);
-    return PyLong_FromUnsignedLongLong(out);
+    const uint64_t count = PyLong_AsUnsignedLongLong(number);
+    const uint64_t left = count > base ? count - base : 0;
+    Py_DECREF(number);
+    return PyLong_FromUnsignedLongLong(
+        mxio_loader_batches(self->loader, left, batch, step));
 }
 
 static PyObject *
@@ -420,11 +428,35 @@ loader_label_width(PyObject *object, PyObject *ignored)
 }
 
 static PyObject *
-loader_carry(PyObject *object, PyObject *ignored)
+loader_progress(PyObject *object, PyObject *ignored)
 {
+    uint64_t used, carry;
+
     (void)ignored;
-    return PyLong_FromUnsignedLongLong(
-        mxio_loader_carry(((struct py_loader *)object)->loader));
+    mxio_loader_progress(((struct py_loader *)object)->loader, &used, &carry);
+    return Py_BuildValue("KK", (unsigned long long)used, (unsigned long long)carry);
+}
+
+static PyObject *
+loader_work(PyObject *object, PyObject *ignored)
+{
+    struct py_loader *self = (struct py_loader *)object;
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_work work;
+    enum mxio_status status;
+
+    (void)ignored;
+    Py_BEGIN_ALLOW_THREADS status = mxio_loader_work(self->loader, &work, &err);
+    Py_END_ALLOW_THREADS if (status != MXIO_OK) return raise_here(self, &err);
+    const struct mxio_spent *spent = &work.spent;
+    return Py_BuildValue("{sKsKsdsdsdsdsd}", "samples",
+                         (unsigned long long)spent->samples, "bytes",
+                         (unsigned long long)spent->bytes, "read",
+                         (double)spent->stage[MXIO_STAGE_READ] * 1e-9, "decode",
+                         (double)spent->stage[MXIO_STAGE_DECODE] * 1e-9, "transform",
+                         (double)spent->stage[MXIO_STAGE_TRANSFORM] * 1e-9, "idle",
+                         (double)work.idle * 1e-9, "waited",
+                         (double)work.waited * 1e-9);
 }
 
 static PyObject *
@@ -495,15 +527,17 @@ loader_close(PyObject *object, PyObject *ignored)
 
 static PyMethodDef loader_methods[] = {
     {"start", loader_start, METH_VARARGS,
-     "Begin an epoch: epoch, carry, first batch, step."},
+     "Begin an epoch: epoch, positions done, first batch, step."},
     {"next", loader_next, METH_NOARGS,
      "(block, rows, pad, label offset, id offset), or None at the end."},
     {"count", loader_count, METH_NOARGS, "Records of this part."},
     {"batches", loader_batches, METH_VARARGS,
-     "Batches of an epoch, from a first batch on in steps."},
+     "Batches of an epoch: positions done, first batch, step."},
     {"label_width", loader_label_width, METH_NOARGS,
      "Values in the label of a sample."},
-    {"carry", loader_carry, METH_NOARGS, "Positions of the next epoch taken so far."},
+    {"progress", loader_progress, METH_NOARGS,
+     "Positions used of this epoch and of the next."},
+    {"work", loader_work, METH_NOARGS, "What the threads have done so far."},
     {"offsets", loader_offsets, METH_NOARGS, "Offsets of all record heads, uint64."},
     {"errors", loader_errors, METH_NOARGS,
      "Bad records met so far: (path, record, id, offset, sentence)."},

@@ -1,6 +1,7 @@
 #include "sample.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "detect.h"
@@ -18,7 +19,44 @@ struct mxio_sampler {
     struct mxio_png *png;
     struct mxio_augmenter augmenter;
     struct mxio_detlabel boxes; /* of the sample under way, for detection */
+    atomic_int stage;           /* the rest of this struct belongs to one thread */
+    uint64_t since;             /* when the stage began */
+    struct mxio_spent spent;
 };
+
+/* A sample begins, with its reading. */
+static void
+begin(struct mxio_sampler *sampler)
+{
+    sampler->since = mxio_clock();
+    atomic_store_explicit(&sampler->stage, MXIO_STAGE_READ, memory_order_relaxed);
+}
+
+/* The stage that went on is over. */
+static void
+end_stage(struct mxio_sampler *sampler, enum mxio_stage next)
+{
+    const uint64_t time = mxio_clock();
+
+    sampler->spent.stage[mxio_sampler_stage(sampler)] += time - sampler->since;
+    sampler->since = time;
+    atomic_store_explicit(&sampler->stage, next, memory_order_relaxed);
+}
+
+enum mxio_stage
+mxio_sampler_stage(const struct mxio_sampler *sampler)
+{
+    return (enum mxio_stage)atomic_load_explicit(&sampler->stage, memory_order_relaxed);
+}
+
+struct mxio_spent
+mxio_sampler_spent(struct mxio_sampler *sampler)
+{
+    const struct mxio_spent spent = sampler->spent;
+
+    sampler->spent = (struct mxio_spent){.samples = 0};
+    return spent;
+}
 
 void
 mxio_sampler_free(struct mxio_sampler *sampler)
@@ -151,7 +189,9 @@ read_record(struct mxio_sampler *sampler, const struct mxio_ask *ask,
                                                &sampler->record, &payload, &size, err);
     if (status == MXIO_OK)
         status = mxio_imgrec_parse(payload, size, out, err);
+    end_stage(sampler, MXIO_STAGE_DECODE);
     if (status == MXIO_OK) {
+        sampler->spent.bytes += size;
         err->has_id = true; /* for whatever goes wrong from here on */
         err->id = out->id;
     }
@@ -214,9 +254,10 @@ decode_and_augment(struct mxio_sampler *sampler, const struct mxio_ask *ask,
     const struct mxio_rect window = mxio_plan_window(&plan);
     status = jpeg ? mxio_jpeg_read(sampler->jpeg, channels, false, window, &view, err)
                   : mxio_png_read(sampler->png, channels, false, window, &view, err);
-    if (status != MXIO_OK)
-        return status;
-    return mxio_plan_apply(&sampler->augmenter, &plan, &view, out->data, err);
+    end_stage(sampler, MXIO_STAGE_TRANSFORM);
+    if (status == MXIO_OK)
+        status = mxio_plan_apply(&sampler->augmenter, &plan, &view, out->data, err);
+    return status;
 }
 
 /* Complete what is known of a failure's place. */
@@ -234,13 +275,16 @@ mxio_sampler_make(struct mxio_sampler *sampler, const struct mxio_ask *ask,
                   const struct mxio_sample *out, struct mxio_error *err)
 {
     struct mxio_imgrec record;
-    enum mxio_status status = read_record(sampler, ask, &record, err);
 
+    begin(sampler);
+    enum mxio_status status = read_record(sampler, ask, &record, err);
     if (status == MXIO_OK)
         status = take_labels(sampler, &record, out->label, err);
     if (status == MXIO_OK)
         status = decode_and_augment(sampler, ask, record.picture, record.picture_size,
                                     out, err);
+    end_stage(sampler, MXIO_STAGE_READ);
+    sampler->spent.samples++;
     if (status != MXIO_OK)
         return name_place(sampler, ask, status, err);
     *out->id = record.id;
@@ -252,6 +296,8 @@ mxio_sampler_picture(struct mxio_sampler *sampler, const struct mxio_ask *ask,
                      const uint8_t **bytes, size_t *size, struct mxio_error *err)
 {
     struct mxio_imgrec record;
+
+    begin(sampler);
     const enum mxio_status status = read_record(sampler, ask, &record, err);
 
     if (status != MXIO_OK)
@@ -270,8 +316,9 @@ mxio_sampler_finish(struct mxio_sampler *sampler, const struct mxio_ask *ask,
     struct mxio_view copy = *pixels;
     struct mxio_imgrec record;
     struct mxio_plan plan;
-    enum mxio_status status = read_record(sampler, ask, &record, err);
 
+    begin(sampler);
+    enum mxio_status status = read_record(sampler, ask, &record, err);
     if (status == MXIO_OK)
         status = take_labels(sampler, &record, out->label, err);
     if (status == MXIO_OK &&
@@ -287,9 +334,11 @@ mxio_sampler_finish(struct mxio_sampler *sampler, const struct mxio_ask *ask,
     if (status == MXIO_OK)
         status = mxio_buffer_need(&sampler->pixels, size + MXIO_SLACK, err);
     if (status == MXIO_OK) {
+        end_stage(sampler, MXIO_STAGE_TRANSFORM);
         copy.bytes = memcpy(sampler->pixels.bytes, pixels->bytes, size);
         status = mxio_plan_apply(&sampler->augmenter, &plan, &copy, out->data, err);
     }
+    end_stage(sampler, MXIO_STAGE_READ);
     if (status != MXIO_OK)
         return name_place(sampler, ask, status, err);
     *out->id = record.id;

@@ -41,6 +41,28 @@ struct mxio_sample {
     uint64_t *id;
 };
 
+/* What a sampler is at. */
+enum mxio_stage {
+    MXIO_STAGE_READ,
+    MXIO_STAGE_DECODE,
+    MXIO_STAGE_TRANSFORM,
+    MXIO_STAGE_COUNT,
+};
+
+/* Any thread may ask. */
+enum mxio_stage
+mxio_sampler_stage(const struct mxio_sampler *sampler);
+
+/* What samples took: nanoseconds in each stage, and bytes of records. */
+struct mxio_spent {
+    uint64_t stage[MXIO_STAGE_COUNT];
+    uint64_t samples, bytes;
+};
+
+/* What was spent since the last call. */
+struct mxio_spent
+mxio_sampler_spent(struct mxio_sampler *sampler);
+
 MXIO_MUST_USE enum mxio_status
 mxio_sampler_new(struct mxio_sampler **out, const struct mxio_source *source,
                  struct mxio_error *err);

@@ -1,65 +1,11 @@
-#include "tickets.h"
-
-#include <errno.h>
 #include <string.h>
-#include <time.h>
 
-#define NO_REDO UINT64_MAX
+#include "tickets_inner.h"
 
-/* ---- bad records ---- */
-
-/* The place of a record in the list of bad ones, or where it would be. */
-static size_t
-bad_place(const struct mxio_tickets *tickets, int64_t record)
+enum mxio_status
+mxio_tickets_note_bad_locked(struct mxio_tickets *tickets, struct mxio_error *err)
 {
-    size_t low = 0, high = tickets->bad_count;
-
-    while (low < high) {
-        const size_t middle = (low + high) / 2;
-        if (tickets->bad[middle].record < record)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool
-is_bad_locked(const struct mxio_tickets *tickets, uint64_t record)
-{
-    const size_t place = bad_place(tickets, (int64_t)record);
-
-    return place < tickets->bad_count && tickets->bad[place].record == (int64_t)record;
-}
-
-/* Write the record down; a failure when there are too many. */
-static enum mxio_status
-note_bad_locked(struct mxio_tickets *tickets, struct mxio_error *err)
-{
-    const size_t place = bad_place(tickets, err->record);
-
-    if (place < tickets->bad_count && tickets->bad[place].record == err->record)
-        return MXIO_OK;
-    if (tickets->bad_count >= (size_t)tickets->params->max_errors) {
-        char last[sizeof err->message];
-        memcpy(last, err->message, sizeof last);
-        return mxio_fail(err, err->status,
-                         "more than max_errors=%lld bad records; the last: %.400s",
-                         (long long)tickets->params->max_errors, last);
-    }
-    if (tickets->bad_count == tickets->bad_room) {
-        const size_t room = tickets->bad_room == 0 ? 16 : tickets->bad_room * 2;
-        struct mxio_error *bad = mxio_realloc(tickets->bad, room * sizeof *bad);
-        if (bad == NULL)
-            return mxio_fail(err, MXIO_ENOMEM, "no memory for the list of bad records");
-        tickets->bad = bad;
-        tickets->bad_room = room;
-    }
-    memmove(tickets->bad + place + 1, tickets->bad + place,
-            (tickets->bad_count - place) * sizeof *tickets->bad);
-    tickets->bad[place] = *err;
-    tickets->bad_count++;
-    return MXIO_OK;
+    return mxio_badlist_note(&tickets->bad, (size_t)tickets->params->max_errors, err);
 }
 
 /* ---- dealing ---- */
@@ -97,11 +43,11 @@ too_few_locked(const struct mxio_tickets *tickets, struct mxio_error *err)
 {
     const long long batch_size = (long long)tickets->params->batch_size;
 
-    if (tickets->params->on_error == MXIO_SKIP && tickets->bad_count > 0)
+    if (tickets->params->on_error == MXIO_SKIP && tickets->bad.count > 0)
         return mxio_fail(
             err, MXIO_EDATA,
             "%zu of %llu records are bad: too few are left for batch_size=%lld",
-            tickets->bad_count, (unsigned long long)tickets->count, batch_size);
+            tickets->bad.count, (unsigned long long)tickets->count, batch_size);
     return mxio_fail(err, MXIO_EPARAM,
                      "batch_size=%lld needs more than the %llu records of two epochs: "
                      "a batch may run on into one further epoch only",
@@ -120,7 +66,7 @@ deal_row_locked(struct mxio_tickets *tickets, struct mxio_row *out,
         uint64_t epoch, position;
         bool found;
         if (skip && tickets->count != MXIO_UNKNOWN &&
-            tickets->bad_count >= tickets->count)
+            tickets->bad.count >= tickets->count)
             return mxio_fail(err, MXIO_EDATA, "all %llu records are bad",
                              (unsigned long long)tickets->count);
         *turn = mxio_cursor_look(&tickets->cursor, &tickets->order, tickets->count,
@@ -135,7 +81,7 @@ deal_row_locked(struct mxio_tickets *tickets, struct mxio_row *out,
             return status;
         if (!found)
             continue;
-        if (!skip || !is_bad_locked(tickets, out->ask.record)) {
+        if (!skip || !mxio_badlist_has(&tickets->bad, out->ask.record)) {
             mxio_cursor_take(&tickets->cursor, *turn);
             return MXIO_OK;
         }
@@ -167,6 +113,7 @@ close_slot_locked(struct mxio_tickets *tickets, struct mxio_slot *slot)
 {
     slot->closed = true;
     slot->wrapped = tickets->cursor.wrapped;
+    slot->used = mxio_cursor_done(&tickets->cursor, &tickets->order, tickets->count);
     mxio_cursor_next_batch(&tickets->cursor);
     tickets->next_fill++;
     complete_slot_locked(tickets, slot);
@@ -236,6 +183,15 @@ try_ticket_locked(struct mxio_tickets *tickets, struct mxio_slot *slot,
     return true;
 }
 
+static void
+wait_for_slot_locked(struct mxio_tickets *tickets)
+{
+    const uint64_t from = mxio_clock();
+
+    pthread_cond_wait(&tickets->can_take, &tickets->lock);
+    tickets->idle += mxio_clock() - from;
+}
+
 bool
 mxio_tickets_take(struct mxio_tickets *tickets, struct mxio_ticket *out)
 {
@@ -250,16 +206,23 @@ mxio_tickets_take(struct mxio_tickets *tickets, struct mxio_ticket *out)
         if (slot != NULL)
             taken = try_ticket_locked(tickets, slot, out);
         else
-            pthread_cond_wait(&tickets->can_take, &tickets->lock);
+            wait_for_slot_locked(tickets);
     }
     pthread_mutex_unlock(&tickets->lock);
     return taken;
 }
 
-/* No ticket is out: forget the batches from `redo` on, and make them again without the
- * bad records. */
-static void
-redo_locked(struct mxio_tickets *tickets, const struct mxio_cursor *before)
+void
+mxio_tickets_leave(struct mxio_tickets *tickets)
+{
+    pthread_mutex_lock(&tickets->lock);
+    tickets->workers--;
+    pthread_cond_broadcast(&tickets->can_give);
+    pthread_mutex_unlock(&tickets->lock);
+}
+
+void
+mxio_tickets_redo_locked(struct mxio_tickets *tickets, const struct mxio_cursor *before)
 {
     tickets->cursor = *before;
     tickets->next_fill = tickets->redo;
@@ -273,7 +236,7 @@ redo_locked(struct mxio_tickets *tickets, const struct mxio_cursor *before)
 }
 
 void
-mxio_tickets_give_back(struct mxio_tickets *tickets, const struct mxio_ticket *ticket,
+mxio_tickets_give_back(struct mxio_tickets *tickets, struct mxio_ticket *ticket,
                        struct mxio_error *err)
 {
     struct mxio_slot *slot = ticket->slot;
@@ -282,10 +245,15 @@ mxio_tickets_give_back(struct mxio_tickets *tickets, const struct mxio_ticket *t
     tickets->out--;
     slot->done++;
     slot->rows[ticket->row] = ticket->what;
+    ticket->slot = NULL;
+    for (int i = 0; i < MXIO_STAGE_COUNT; i++)
+        tickets->spent.stage[i] += ticket->spent.stage[i];
+    tickets->spent.samples += ticket->spent.samples;
+    tickets->spent.bytes += ticket->spent.bytes;
     if (err->status != MXIO_OK && err->status != MXIO_EFOREIGN) {
         const bool skip =
             tickets->params->on_error == MXIO_SKIP && err->status != MXIO_ENOMEM;
-        if (skip && note_bad_locked(tickets, err) == MXIO_OK)
+        if (skip && mxio_tickets_note_bad_locked(tickets, err) == MXIO_OK)
             tickets->redo = slot->number < tickets->redo ? slot->number : tickets->redo;
         else
             fail_row_locked(slot, ticket->row, err);
@@ -293,7 +261,7 @@ mxio_tickets_give_back(struct mxio_tickets *tickets, const struct mxio_ticket *t
     if (tickets->redo != NO_REDO && tickets->out == 0 && !tickets->holding) {
         const struct mxio_cursor before =
             tickets->slots[tickets->redo % tickets->depth].before;
-        redo_locked(tickets, &before);
+        mxio_tickets_redo_locked(tickets, &before);
     }
     complete_slot_locked(tickets, slot);
     if (tickets->out == 0)
@@ -309,7 +277,7 @@ next_candidate_locked(struct mxio_tickets *tickets, struct mxio_row *row,
     const uint64_t epoch = row->ask.epoch;
     uint64_t position = row->position;
 
-    enum mxio_status status = note_bad_locked(tickets, err);
+    enum mxio_status status = mxio_tickets_note_bad_locked(tickets, err);
     for (uint64_t tried = 0; status == MXIO_OK; tried++) {
         bool found;
         if (tickets->count != MXIO_UNKNOWN && tried >= tickets->count) {
@@ -321,7 +289,8 @@ next_candidate_locked(struct mxio_tickets *tickets, struct mxio_row *row,
                        ? 0
                        : position + 1;
         status = find_record_locked(tickets, epoch, position, row, &found, err);
-        if (status == MXIO_OK && found && !is_bad_locked(tickets, row->ask.record)) {
+        if (status == MXIO_OK && found &&
+            !mxio_badlist_has(&tickets->bad, row->ask.record)) {
             *err = MXIO_NO_ERROR;
             return MXIO_OK;
         }
@@ -346,114 +315,7 @@ mxio_tickets_replaces(const struct mxio_tickets *tickets, enum mxio_status statu
            (status == MXIO_EDATA || status == MXIO_EIO);
 }
 
-/* ---- the consumer ---- */
-
-/* Wait until batch next_give is ready, the epoch is over, or the time is up. */
-static enum mxio_wait
-wait_for_batch_locked(struct mxio_tickets *tickets, int milliseconds)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)(milliseconds % 1000) * 1000000;
-    until.tv_sec += milliseconds / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    for (;;) {
-        const struct mxio_slot *slot =
-            &tickets->slots[tickets->next_give % tickets->depth];
-        if (tickets->redo == NO_REDO) {
-            if (slot->state == MXIO_SLOT_READY && slot->number == tickets->next_give)
-                return MXIO_GIVEN;
-            if (tickets->ended && tickets->next_give == tickets->next_fill)
-                return MXIO_OVER;
-        }
-        if (tickets->stopping)
-            return MXIO_STOPPED;
-        if (pthread_cond_timedwait(&tickets->can_give, &tickets->lock, &until) ==
-            ETIMEDOUT)
-            return MXIO_NOT_YET;
-    }
-}
-
-/* Take the batch out of its slot, which gets the empty block instead. */
-static void
-take_slot_locked(struct mxio_tickets *tickets, struct mxio_block *empty)
-{
-    struct mxio_slot *slot = &tickets->slots[tickets->next_give % tickets->depth];
-    struct mxio_row *rows = tickets->taken.rows;
-
-    tickets->taken = *slot;
-    slot->block = empty;
-    slot->rows = rows;
-    slot->state = MXIO_SLOT_FREE;
-    tickets->next_give++;
-    pthread_cond_broadcast(&tickets->can_take);
-}
-
-enum mxio_wait
-mxio_tickets_next(struct mxio_tickets *tickets, int milliseconds,
-                  struct mxio_block *empty)
-{
-    pthread_mutex_lock(&tickets->lock);
-    const enum mxio_wait wait =
-        tickets->stopping ? MXIO_STOPPED : wait_for_batch_locked(tickets, milliseconds);
-    if (wait == MXIO_GIVEN)
-        take_slot_locked(tickets, empty);
-    pthread_mutex_unlock(&tickets->lock);
-    return wait;
-}
-
-/* Wait until no ticket is out; the caller ends the holding. */
-static void
-hold_locked(struct mxio_tickets *tickets)
-{
-    tickets->holding = true;
-    while (tickets->out > 0)
-        pthread_cond_wait(&tickets->can_give, &tickets->lock);
-}
-
-void
-mxio_tickets_start(struct mxio_tickets *tickets, const struct mxio_cursor *from)
-{
-    pthread_mutex_lock(&tickets->lock);
-    hold_locked(tickets);
-    for (size_t i = 0; i < tickets->depth; i++)
-        tickets->slots[i].state = MXIO_SLOT_FREE;
-    tickets->cursor = *from;
-    tickets->next_fill = tickets->next_give = 0;
-    tickets->taken.wrapped = 0;
-    tickets->redo = NO_REDO;
-    tickets->ended = tickets->holding = false;
-    pthread_cond_broadcast(&tickets->can_take);
-    pthread_mutex_unlock(&tickets->lock);
-}
-
-enum mxio_status
-mxio_tickets_redo(struct mxio_tickets *tickets, struct mxio_error *err)
-{
-    pthread_mutex_lock(&tickets->lock);
-    const enum mxio_status status = note_bad_locked(tickets, err);
-    if (status == MXIO_OK) {
-        hold_locked(tickets);
-        tickets->redo = tickets->next_give = tickets->taken.number;
-        redo_locked(tickets, &tickets->taken.before);
-        tickets->holding = false;
-    }
-    pthread_mutex_unlock(&tickets->lock);
-    return status;
-}
-
 /* ---- life ---- */
-
-void
-mxio_tickets_stop(struct mxio_tickets *tickets)
-{
-    pthread_mutex_lock(&tickets->lock);
-    tickets->stopping = true;
-    pthread_cond_broadcast(&tickets->can_take);
-    pthread_cond_broadcast(&tickets->can_give);
-    pthread_mutex_unlock(&tickets->lock);
-}
 
 void
 mxio_tickets_destroy(struct mxio_tickets *tickets)
@@ -466,7 +328,7 @@ mxio_tickets_destroy(struct mxio_tickets *tickets)
     }
     mxio_free(tickets->slots);
     mxio_free(tickets->taken.rows);
-    mxio_free(tickets->bad);
+    mxio_badlist_free(&tickets->bad);
     mxio_chunks_free(&tickets->chunks);
     pthread_mutex_destroy(&tickets->lock);
     pthread_cond_destroy(&tickets->can_take);
@@ -594,12 +456,8 @@ mxio_tickets_errors(struct mxio_tickets *tickets, struct mxio_error **out,
                     size_t *count, struct mxio_error *err)
 {
     pthread_mutex_lock(&tickets->lock);
-    *count = tickets->bad_count;
-    *out = mxio_alloc(tickets->bad_count * sizeof **out);
-    if (*out != NULL && tickets->bad_count > 0)
-        memcpy(*out, tickets->bad, tickets->bad_count * sizeof **out);
+    *count = tickets->bad.count;
+    const enum mxio_status status = mxio_badlist_copy(&tickets->bad, out, err);
     pthread_mutex_unlock(&tickets->lock);
-    return *out != NULL
-               ? MXIO_OK
-               : mxio_fail(err, MXIO_ENOMEM, "no memory for the list of bad records");
+    return status;
 }

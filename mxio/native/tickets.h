@@ -24,6 +24,7 @@
 
 #include <pthread.h>
 
+#include "badlist.h"
 #include "base.h"
 #include "chunks.h"
 #include "order.h"
@@ -51,6 +52,7 @@ struct mxio_slot {
     size_t given, done;    /* tickets */
     size_t pad;
     uint64_t wrapped;      /* positions of the next epoch used when it was complete */
+    uint64_t used;         /* positions of this epoch used by all ranks, likewise */
     bool closed;           /* no more tickets */
     struct mxio_error err; /* the failure of the lowest row */
     size_t err_row;
@@ -78,14 +80,18 @@ struct mxio_tickets {
     bool ended;    /* there is no batch next_fill */
     bool holding;  /* the consumer waits for all tickets: no new ones, no redo */
     bool stopping;
-    struct mxio_error *bad; /* records left out or replaced, by ordinal */
-    size_t bad_count, bad_room;
+    size_t workers; /* that have not left; whoever starts them counts them */
+    struct mxio_spent spent;
+    uint64_t idle;           /* nanoseconds that workers waited for a free slot */
+    uint64_t waited;         /* nanoseconds that the consumer waited for a batch */
+    struct mxio_badlist bad; /* records left out or replaced */
 };
 
 struct mxio_ticket {
-    struct mxio_slot *slot;
+    struct mxio_slot *slot; /* NULL: nobody holds it */
     size_t row;
     struct mxio_row what;
+    struct mxio_spent spent; /* on the sample */
 };
 
 /* Nothing is dealt before start. */
@@ -98,21 +104,37 @@ mxio_tickets_init(struct mxio_tickets *out, const struct mxio_params *params,
 void
 mxio_tickets_destroy(struct mxio_tickets *tickets);
 
-/* Deal an epoch from a cursor on, once all tickets are back. */
-void
-mxio_tickets_start(struct mxio_tickets *tickets, const struct mxio_cursor *from);
+/*
+ * Waits are bounded by about `milliseconds`, since a worker may be stuck in a read that
+ * never ends, with a ticket out or even with the lock.
+ */
 
-/* Wake everybody; takes say no from now on. */
-void
-mxio_tickets_stop(struct mxio_tickets *tickets);
+/* Deal an epoch from a cursor on, once all tickets are back; false when they do not
+ * come back, and nothing has changed. */
+MXIO_MUST_USE bool
+mxio_tickets_start(struct mxio_tickets *tickets, const struct mxio_cursor *from,
+                   int milliseconds);
 
-/* Wait for a ticket; false when the worker shall go. */
+/* Wake everybody; takes say no from now on. True once all workers have left. */
+MXIO_MUST_USE bool
+mxio_tickets_stop(struct mxio_tickets *tickets, int milliseconds);
+
+/* Take the lock, to look at tickets that are out; false when it cannot be had. */
+MXIO_MUST_USE bool
+mxio_tickets_lock(struct mxio_tickets *tickets, int milliseconds);
+
+/* Wait for a ticket; false when the worker shall leave. */
 bool
 mxio_tickets_take(struct mxio_tickets *tickets, struct mxio_ticket *out);
 
-/* The sample is made, or *err says why not; MXIO_EFOREIGN is no failure. */
+/* A worker's last call: it touches nothing of the loader after that. */
 void
-mxio_tickets_give_back(struct mxio_tickets *tickets, const struct mxio_ticket *ticket,
+mxio_tickets_leave(struct mxio_tickets *tickets);
+
+/* The sample is made, or *err says why not; MXIO_EFOREIGN is no failure. The ticket's
+ * slot is NULL then. */
+void
+mxio_tickets_give_back(struct mxio_tickets *tickets, struct mxio_ticket *ticket,
                        struct mxio_error *err);
 
 /* True for a failure that on_error="replace" answers with another record. */
@@ -134,9 +156,10 @@ mxio_tickets_next(struct mxio_tickets *tickets, int milliseconds,
                   struct mxio_block *empty);
 
 /* on_error="skip", for the batch taken last: leave the record out and deal from that
- * batch on again. */
-MXIO_MUST_USE enum mxio_status
-mxio_tickets_redo(struct mxio_tickets *tickets, struct mxio_error *err);
+ * batch on again. MXIO_OVER: *err says why not. */
+MXIO_MUST_USE enum mxio_wait
+mxio_tickets_redo(struct mxio_tickets *tickets, int milliseconds,
+                  struct mxio_error *err);
 
 /* Records of the extent; hops to its end. */
 MXIO_MUST_USE enum mxio_status

@@ -200,6 +200,15 @@ load_batch(struct mxio_loader *loader, const struct setting *setting, struct bat
     return true;
 }
 
+static uint64_t
+carry_of(const struct mxio_loader *loader)
+{
+    uint64_t used, carry;
+
+    mxio_loader_progress(loader, &used, &carry);
+    return carry;
+}
+
 static struct epoch *
 load_on(struct mxio_loader *loader, const struct setting *setting)
 {
@@ -212,7 +221,7 @@ load_on(struct mxio_loader *loader, const struct setting *setting)
     while (out->count < MOST - 1 &&
            load_batch(loader, setting, &out->batches[out->count]))
         out->count++;
-    out->carry = mxio_loader_carry(loader);
+    out->carry = carry_of(loader);
     MUST(mxio_loader_errors(loader, &bad, &out->bad_count, &err) == MXIO_OK,
          err.message);
     for (size_t i = 0; i < out->bad_count && i < MOST; i++)

@@ -114,6 +114,37 @@ TEST(carry_goes_on_for_ever_without_loss)
         }
 }
 
+/* An epoch that begins anywhere deals out exactly what is left, and says how far it is.
+ */
+TEST(any_world_goes_on_where_another_stopped)
+{
+    for (uint64_t count = 1; count <= 24; count++)
+        for (uint64_t base = 0; base <= count; base++)
+            for (uint64_t world = 1; world <= 3; world++) {
+                int seen[24] = {0};
+                for (uint64_t rank = 0; rank < world; rank++) {
+                    const struct mxio_order order = {.batch_size = 3,
+                                                     .ending = MXIO_END_SHORT,
+                                                     .world = world,
+                                                     .rank = rank};
+                    struct mxio_cursor cursor = mxio_cursor_make(&order, 0, base, 0, 1);
+                    struct epoch *epoch = deal(&order, count, cursor);
+                    for (size_t i = 0; i < epoch->rows; i++)
+                        seen[epoch->positions[i]]++;
+                    CHECK_INT(epoch->batches,
+                              mxio_order_batches(&order, count - base, 0, 1));
+                    free(epoch);
+                    if (world == 1)
+                        continue;
+                    const uint64_t whole = base + world * 3;
+                    CHECK_INT(mxio_cursor_done(&cursor, &order, count),
+                              whole < count ? whole : count);
+                }
+                for (uint64_t i = 0; i < count; i++)
+                    CHECK_INT(seen[i], i >= base);
+            }
+}
+
 /* mxnet.md 3.3: 10 records, batch 16: pad 6; a second wrap is refused. */
 TEST(a_batch_may_wrap_once)
 {
@@ -405,6 +436,7 @@ main(void)
     RUN(round_batch_completes_the_last_batch_from_the_next_epoch);
     RUN(the_next_epoch_starts_behind_what_was_taken);
     RUN(carry_goes_on_for_ever_without_loss);
+    RUN(any_world_goes_on_where_another_stopped);
     RUN(a_batch_may_wrap_once);
     RUN(the_other_endings_are_short_dropped_or_repeated);
     RUN(a_batch_larger_than_the_epoch_repeats_it_as_often_as_needed);

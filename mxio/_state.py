@@ -1,0 +1,219 @@
+"""The state of a loader: where in which epoch it is, as plain values that go into a
+checkpoint.
+
+Positions of an epoch are the same for any number of ranks, workers, threads and any
+batch size, so a state is one number of positions, with what makes the order the same:
+the files, the seed, and the options that decide what a sample is.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mxio.errors import MxioError, ParameterError
+from mxio.params import TABLE, Param
+
+if TYPE_CHECKING:
+    from mxio.loader import ImageLoader
+
+__all__ = ["VERSION", "Cursor", "State", "check", "describe", "make", "refuse_while"]
+
+State = dict[str, Any]
+
+VERSION = 1
+
+# Dataset parameters that a resumed run may change: who reads, and where the files are
+# now (their content is compared).
+_FREE = frozenset(
+    {
+        "path_imgrec",
+        "path_imgidx",
+        "path_imglist",
+        "mean_img",
+        "rank",
+        "world_size",
+        "shard",
+        "num_workers",
+        "cache_index",
+        "data_name",
+        "label_name",
+        "records",
+    }
+)
+_SHAPING = frozenset({"DATASET", "AUGMENTATION"})
+_ALSO = frozenset({"dtype", "layout", "round_batch"})
+# A file is recognised by its size and by this many bytes at as many places.
+_PROBE = 4096
+_PROBES = 16
+
+
+def make(loader: "ImageLoader", epoch: int, samples: int, **more: object) -> State:
+    """The state of `loader` with `samples` positions of `epoch` done by all ranks."""
+    return {
+        "version": VERSION,
+        "epoch": epoch,
+        "samples": samples,
+        **more,
+        **loader.identity,
+    }
+
+
+def check(loader: "ImageLoader", state: Mapping[str, Any]) -> tuple[int, int]:
+    """(epoch, samples) of a state of the same data and options as `loader`'s.
+
+    ParameterError that names the first difference; TypeError for what is no state.
+    """
+    if not isinstance(state, Mapping) or "version" not in state:
+        raise TypeError(
+            f"expected a dict that state_dict() gave, got {type(state).__name__}"
+        )
+    if state["version"] != VERSION:
+        raise ParameterError(
+            f"the state has version {state['version']}, this mxio reads {VERSION}"
+        )
+    missing = {"epoch", "samples", *loader.identity} - set(state)
+    if missing:
+        raise ParameterError(f"the state lacks {sorted(missing)[0]!r}")
+    for number in (state["epoch"], state["samples"]):
+        if not isinstance(number, int) or number < 0:
+            raise ParameterError(
+                f"epoch and samples of a state must be at least 0, got {number!r}"
+            )
+    differences = _differences(state, loader.identity)
+    if differences:
+        raise ParameterError(
+            f"the state does not fit this loader: {'; '.join(differences)}"
+        )
+    count = loader.identity["records"]
+    if count is not None and state["samples"] > count:
+        raise ParameterError(
+            f"the state has {state['samples']} samples done,"
+            f" the data set has {count} records"
+        )
+    return state["epoch"], state["samples"]
+
+
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    out = []
+    old, new = then["files"], now["files"]
+    if len(old) != len(new):
+        out.append(f"it was of {len(old)} files, there are {len(new)}")
+    for number, (was, is_) in enumerate(zip(old, new, strict=False)):
+        if was["size"] != is_["size"]:
+            out.append(
+                f"file {number} ({is_['name']}) had {was['size']} bytes,"
+                f" now {is_['size']}"
+            )
+        elif was["digest"] != is_["digest"]:
+            out.append(f"file {number} ({is_['name']}) has other content than then")
+    if None not in (then["records"], now["records"]) and (
+        then["records"] != now["records"]
+    ):
+        out.append(f"it was of {then['records']} records, there are {now['records']}")
+    if then["seed"] != now["seed"]:
+        out.append(f"seed was {then['seed']}, is {now['seed']}")
+    before, after = then["options"], now["options"]
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            out.append(f"{name} was {_shown(name, before)}, is {_shown(name, after)}")
+    return out
+
+
+def _shown(name: str, options: Mapping[str, Any]) -> str:
+    if name in options:
+        return repr(options[name])
+    return repr(_plain(TABLE[name], TABLE[name].default)) if name in TABLE else "absent"
+
+
+def _plain(row: Param, value: Any) -> Any:
+    if row.choices:
+        return value if isinstance(value, str) else row.choices[value]
+    if row.kind == "FLAG":
+        return bool(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def describe(
+    options: Mapping[str, Any], paths: list[str], records: int | None
+) -> State:
+    """What a state says of the data: files, number of records, options that are not at
+    their default.
+    """
+    chosen = {}
+    for name, value in options.items():
+        row = TABLE[name]
+        if (
+            name == "seed"
+            or name in _FREE
+            or not (row.group in _SHAPING or name in _ALSO)
+        ):
+            continue
+        if value is not None and _plain(row, value) != _plain(row, row.default):
+            chosen[name] = _plain(row, value)
+    named = [options.get(name) for name in ("path_imglist", "mean_img")]
+    files = [_fingerprint(path) for path in [*paths, *(p for p in named if p)]]
+    return {
+        "seed": options.get("seed", TABLE["seed"].default),
+        "options": chosen,
+        "files": files,
+        "records": records,
+    }
+
+
+def _fingerprint(path: str) -> dict[str, Any]:
+    size = os.path.getsize(path)
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for i in range(_PROBES):
+            file.seek((size - _PROBE) * i // (_PROBES - 1) if size > _PROBE else 0)
+            digest.update(file.read(_PROBE))
+    return {
+        "name": os.path.basename(path),
+        "size": size,
+        "digest": digest.hexdigest()[:32],
+    }
+
+
+class Cursor:
+    """Where the next iteration begins, what `set_epoch` and a loaded state do to that,
+    and which epoch was begun and not finished.
+    """
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.samples = 0
+        self.begun: int | None = None
+
+    def set_epoch(self, epoch: int) -> None:
+        """The number of the next epoch; a loaded position in that epoch is kept."""
+        if epoch < 0:
+            raise ParameterError(f"epoch must be at least 0, got {epoch}")
+        if epoch != self.epoch:
+            self.epoch, self.samples = epoch, 0
+
+    def load(self, epoch: int, samples: int) -> None:
+        """Begin there."""
+        self.epoch, self.samples, self.begun = epoch, samples, None
+
+    def begin(self) -> tuple[int, int]:
+        """(epoch, samples) of the iteration that begins; the next is the epoch after
+        it.
+        """
+        began = self.epoch, self.samples
+        self.epoch, self.samples, self.begun = self.epoch + 1, 0, self.epoch
+        return began
+
+    def state(self, loader: "ImageLoader") -> State:
+        """That of the unfinished epoch, else that of the next."""
+        if self.begun is not None:
+            return make(loader, self.begun, loader.samples())
+        return make(loader, self.epoch, self.samples)
+
+
+def refuse_while(going: bool, what: str) -> None:
+    """MxioError when an epoch is under way."""
+    if going:
+        raise MxioError(
+            f"an epoch of this {what} is under way: finish or close its iterator"
+        )

@@ -1,0 +1,82 @@
+#include "badlist.h"
+
+#include <string.h>
+
+void
+mxio_badlist_free(struct mxio_badlist *list)
+{
+    mxio_free(list->items);
+    *list = (struct mxio_badlist){.items = NULL};
+}
+
+/* The place of a record in the list, or where it would be. */
+static size_t
+place_of(const struct mxio_badlist *list, int64_t record)
+{
+    size_t low = 0, high = list->count;
+
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        if (list->items[middle].record < record)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool
+is_at(const struct mxio_badlist *list, size_t place, int64_t record)
+{
+    return place < list->count && list->items[place].record == record;
+}
+
+bool
+mxio_badlist_has(const struct mxio_badlist *list, uint64_t record)
+{
+    return is_at(list, place_of(list, (int64_t)record), (int64_t)record);
+}
+
+enum mxio_status
+mxio_badlist_note(struct mxio_badlist *list, size_t most, struct mxio_error *err)
+{
+    const size_t place = place_of(list, err->record);
+
+    if (is_at(list, place, err->record))
+        return MXIO_OK;
+    if (list->count >= most) {
+        char last[sizeof err->message];
+        memcpy(last, err->message, sizeof last);
+        return mxio_fail(err, err->status,
+                         "more than max_errors=%zu bad records; the last: %.400s", most,
+                         last);
+    }
+    if (list->count == list->room) {
+        const size_t room = list->room == 0 ? 16 : list->room * 2;
+        struct mxio_error *items =
+            mxio_realloc(list->items, room * sizeof *list->items);
+        if (items == NULL)
+            return mxio_fail(err, MXIO_ENOMEM, "no memory for the list of bad records");
+        list->items = items;
+        list->room = room;
+    }
+    memmove(list->items + place + 1, list->items + place,
+            (list->count - place) * sizeof *list->items);
+    list->items[place] = *err;
+    list->count++;
+    return MXIO_OK;
+}
+
+enum mxio_status
+mxio_badlist_copy(const struct mxio_badlist *list, struct mxio_error **out,
+                  struct mxio_error *err)
+{
+    const size_t size = list->count * sizeof **out;
+
+    *out = mxio_alloc(size);
+    if (*out == NULL)
+        return mxio_fail(err, MXIO_ENOMEM, "no memory for the list of bad records");
+    if (size > 0)
+        memcpy(*out, list->items, size);
+    return MXIO_OK;
+}

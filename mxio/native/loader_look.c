@@ -1,0 +1,123 @@
+/* Questions to a loader. */
+#include <errno.h>
+
+#include "loader_inner.h"
+
+size_t
+mxio_loader_label_width(const struct mxio_loader *loader)
+{
+    return (size_t)loader->params.label_width;
+}
+
+void
+mxio_loader_progress(const struct mxio_loader *loader, uint64_t *used, uint64_t *carry)
+{
+    *used = loader->tickets.taken.used;
+    *carry = loader->tickets.taken.wrapped;
+}
+
+enum mxio_status
+mxio_loader_work(struct mxio_loader *loader, struct mxio_work *out,
+                 struct mxio_error *err)
+{
+    struct mxio_tickets *tickets = &loader->tickets;
+    const enum mxio_status status = mxio_loader_check_process(loader, err);
+
+    if (status != MXIO_OK)
+        return status;
+    if (!mxio_tickets_lock(tickets, mxio_loader_patience(loader)))
+        return mxio_loader_stuck(loader, err);
+    *out = (struct mxio_work){.spent = tickets->spent,
+                              .idle = tickets->idle,
+                              .waited = tickets->waited};
+    pthread_mutex_unlock(&tickets->lock);
+    return MXIO_OK;
+}
+
+/* The worker that the next batch waits for most: NULL when all are idle. */
+static const struct worker *
+slowest_locked(const struct mxio_loader *loader)
+{
+    const struct worker *found = NULL;
+
+    for (size_t i = 0; i < loader->threads_started; i++) {
+        const struct worker *worker = &loader->workers[i];
+        if (worker->ticket.slot != NULL &&
+            (found == NULL || worker->ticket.slot->number < found->ticket.slot->number))
+            found = worker;
+    }
+    return found;
+}
+
+enum mxio_status
+mxio_loader_stuck(struct mxio_loader *loader, struct mxio_error *err)
+{
+    static const char *const doing[] = {[MXIO_STAGE_READ] = "reading",
+                                        [MXIO_STAGE_DECODE] = "decoding",
+                                        [MXIO_STAGE_TRANSFORM] = "transforming"};
+    struct mxio_tickets *tickets = &loader->tickets;
+    const double timeout = loader->params.timeout;
+
+    err->os_error = ETIMEDOUT;
+    if (!mxio_tickets_lock(tickets, 100))
+        return mxio_fail(err, MXIO_EIO,
+                         "no batch within timeout=%g s: a worker is stuck looking for "
+                         "the next record head",
+                         timeout);
+    const struct worker *worker = slowest_locked(loader);
+    if (worker == NULL) {
+        mxio_fail(err, MXIO_EIO, "no batch within timeout=%g s: all workers are idle",
+                  timeout);
+    } else {
+        const struct mxio_ask *ask = &worker->ticket.what.ask;
+        err->record = (int64_t)ask->record;
+        mxio_reader_name_place(loader->reader, ask->place.offset, err);
+        mxio_fail(err, MXIO_EIO, "no batch within timeout=%g s: a worker is stuck %s",
+                  timeout, doing[mxio_sampler_stage(worker->sampler)]);
+    }
+    pthread_mutex_unlock(&tickets->lock);
+    return MXIO_EIO;
+}
+
+enum mxio_status
+mxio_loader_count(struct mxio_loader *loader, uint64_t *out, struct mxio_error *err)
+{
+    const enum mxio_status process = mxio_loader_check_process(loader, err);
+
+    return process != MXIO_OK ? process
+                              : mxio_tickets_count(&loader->tickets, out, err);
+}
+
+uint64_t
+mxio_loader_batches(struct mxio_loader *loader, uint64_t count, uint64_t batch,
+                    uint64_t step)
+{
+    return mxio_order_batches(&loader->tickets.order, count, batch, step);
+}
+
+enum mxio_status
+mxio_loader_offsets(struct mxio_loader *loader, struct mxio_block **out,
+                    struct mxio_error *err)
+{
+    uint64_t ignored;
+    const enum mxio_status status = mxio_loader_count(loader, &ignored, err);
+
+    return status != MXIO_OK ? status
+                             : mxio_tickets_offsets(&loader->tickets, out, err);
+}
+
+enum mxio_status
+mxio_loader_errors(struct mxio_loader *loader, struct mxio_error **out, size_t *count,
+                   struct mxio_error *err)
+{
+    const enum mxio_status status = mxio_loader_check_process(loader, err);
+
+    return status != MXIO_OK ? status
+                             : mxio_tickets_errors(&loader->tickets, out, count, err);
+}
+
+void
+mxio_loader_memory(struct mxio_loader *loader, size_t *used, size_t *idle)
+{
+    mxio_pool_count(loader->pool, used, idle);
+}

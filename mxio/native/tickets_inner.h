@@ -1,0 +1,24 @@
+/*
+ * What the two halves of the tickets share: that of the workers (tickets.c) and that of
+ * the consumer (tickets_consumer.c).
+ *
+ * Owner, threads, errors: as tickets.h; the caller holds the lock.
+ */
+#ifndef MXIO_TICKETS_INNER_H
+#define MXIO_TICKETS_INNER_H
+
+#include "tickets.h"
+
+#define NO_REDO UINT64_MAX
+
+/* Write the bad record down; a failure when there are too many. */
+MXIO_MUST_USE enum mxio_status
+mxio_tickets_note_bad_locked(struct mxio_tickets *tickets, struct mxio_error *err);
+
+/* No ticket is out: forget the batches from `redo` on, and make them again without the
+ * bad records. */
+void
+mxio_tickets_redo_locked(struct mxio_tickets *tickets,
+                         const struct mxio_cursor *before);
+
+#endif
