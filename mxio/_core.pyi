@@ -105,6 +105,37 @@ class RecordFile:
         """Idempotent; a later read raises ValueError."""
 
 @final
+class RecordSet:
+    """The records of a set of RecordIO files by ordinal, and what their headers say.
+    One call at a time; usable in forked children.
+    """
+
+    def __init__(
+        self, files: Sequence[str], offsets: Buffer | None, index: str | None, /
+    ) -> None:
+        """offsets: uint64, those of an index, whose path is `index`; without them the
+        record heads are hopped over, as far as asked for.
+        """
+    def count(self) -> int: ...
+    def heads(
+        self, first: int, rows: int, width: int, /
+    ) -> tuple[int, Block, Block, Block, Block, Block]:
+        """Headers of records first, first + 1, ...: (rows read, ids uint64, flags
+        uint32, labels float32 (rows, width), sizes uint64, offsets uint64).
+
+        Fewer rows than asked for (at most 2**20) mean the end. Labels that a record
+        does not have are NaN; sizes are those of what follows header and labels;
+        offsets are counted through all files. The blocks have room for all rows asked
+        for. DataError names file, record and byte.
+        """
+    def heads_of(
+        self, ordinals: Buffer, width: int, /
+    ) -> tuple[int, Block, Block, Block, Block, Block]:
+        """The same of the records in an array of uint64."""
+    def read(self, ordinal: int, /) -> bytes:
+        """The payload of a record; DataError when there is none, or it is damaged."""
+
+@final
 class RowFeed:
     """Batches of rows of CSV or LibSVM text, made ahead by one thread that never holds
     the GIL.

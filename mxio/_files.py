@@ -1,4 +1,4 @@
-"""Which files a data path stands for."""
+"""Which files a data path stands for, and the bytes of one."""
 
 import errno
 import os
@@ -6,7 +6,7 @@ import re
 
 from mxio.errors import ParameterError, system_error
 
-__all__ = ["resolve"]
+__all__ = ["read_whole", "resolve"]
 
 
 def resolve(paths: str, parameter: str = "path_imgrec") -> list[str]:
@@ -50,3 +50,13 @@ def _resolve_one(path: str) -> list[str]:
     if not files:
         raise system_error(errno.ENOENT, "no file of this name or pattern", path)
     return files
+
+
+def read_whole(path: str) -> bytes:
+    """All bytes of a file; an MxioError that is also the OSError when it cannot be."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise system_error(error.errno or 0, reason, path) from None

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from mxio import _core, _mean, _state
 from mxio._cores import cores
-from mxio._files import resolve
-from mxio.errors import system_error
+from mxio._files import read_whole, resolve
 from mxio.params import TABLE
 
 __all__ = ["BadRecord", "Batch", "ImageLoader"]
@@ -89,15 +88,6 @@ def _decode_unknown(data: bytes, channels: int) -> NDArray[np.uint8]:
     return decode_with_opencv(data, channels)
 
 
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise system_error(error.errno or 0, reason, path) from None
-
-
 class ImageLoader:
     """Batches of decoded, augmented samples of one part of a data set, epoch by epoch.
 
@@ -119,8 +109,8 @@ class ImageLoader:
                 files,
                 running,
                 _decode_unknown,
-                _read(index) if index else None,
-                _read(labels) if labels else None,
+                read_whole(index) if index else None,
+                read_whole(labels) if labels else None,
                 None if mean is None else mean.data,
             )
 

@@ -28,7 +28,7 @@ FLOORS: list[set[str]] = [
         "rng",
     },
     {"chunks", "color", "emit", "lines", "order", "reader", "resize", "warp"},
-    {"augment", "detlabel"},
+    {"augment", "detlabel", "scan"},
     {"detect", "rows"},
     {"sample"},
     {"tickets"},

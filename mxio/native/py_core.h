@@ -24,6 +24,7 @@ struct py_state {
     PyTypeObject *loader_type;
     PyTypeObject *file_type;
     PyTypeObject *rows_type;
+    PyTypeObject *set_type;
 };
 
 extern struct PyModuleDef py_module_definition;
@@ -63,7 +64,8 @@ py_paths_append(char ***paths, size_t *count, PyObject *sequence);
 void
 py_paths_free(char **paths);
 
-extern PyType_Spec py_block_spec, py_loader_spec, py_file_spec, py_rows_spec;
+extern PyType_Spec py_block_spec, py_loader_spec, py_file_spec, py_rows_spec,
+    py_set_spec;
 
 /* Functions of the module, by file. */
 extern PyMethodDef py_picture_methods[];

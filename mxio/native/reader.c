@@ -494,3 +494,14 @@ mxio_reader_peek(const struct mxio_reader *reader, struct mxio_place place, size
     *payload_size = head.length;
     return MXIO_OK;
 }
+
+enum mxio_status
+mxio_reader_bytes(const struct mxio_reader *reader, uint64_t offset, void *out,
+                  size_t size, size_t *got, struct mxio_error *err)
+{
+    const uint64_t left = reader->starts[file_of(reader, offset) + 1] - offset;
+
+    *got = left < size ? (size_t)left : size;
+    const enum mxio_status status = read_bytes(reader, offset, out, *got, err);
+    return status == MXIO_OK ? status : at_place(reader, offset, status, err);
+}

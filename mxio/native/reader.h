@@ -7,7 +7,7 @@
  * goes on at the next head: nothing is skipped in silence.
  *
  * Owner:   open gives the caller a reader, to free after its last read.
- * Threads: mxio_reader_read may run anywhere at once; everything else needs the
+ * Threads: read, peek and bytes may run anywhere at once; everything else needs the
  *          caller's lock.
  * Errors:  MXIO_EDATA and MXIO_EIO with the file and the byte in it.
  */
@@ -90,5 +90,11 @@ MXIO_MUST_USE enum mxio_status
 mxio_reader_peek(const struct mxio_reader *reader, struct mxio_place place, size_t size,
                  struct mxio_buffer *buffer, const uint8_t **payload,
                  size_t *payload_size, struct mxio_error *err);
+
+/* The bytes from an offset of the set on, as they are: `size` of them, or as many as
+ * their file has. */
+MXIO_MUST_USE enum mxio_status
+mxio_reader_bytes(const struct mxio_reader *reader, uint64_t offset, void *out,
+                  size_t size, size_t *got, struct mxio_error *err);
 
 #endif
