@@ -7,22 +7,19 @@ key=value ...`) and that of its Python tool (`im2rec.py PREFIX ROOT --list ...`)
 from __future__ import annotations
 
 import argparse
-import contextlib
 import difflib
 import errno
 import inspect
 import os
-import signal
 import sys
-import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from types import FrameType
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from mxio._lists import EXTENSIONS, ListReport, make_list
 from mxio._packing import PackReport, pack_list
+from mxio._signals import exiting_on_terminate
 from mxio.errors import MxioError, system_error
 
 __all__ = ["ListReport", "PackReport", "main", "make_list", "pack_list"]
@@ -59,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
         print(_full_help(), end="")
         return 0
     try:
-        with _cleaning_up_when_terminated():
+        with exiting_on_terminate():
             run = _run_list_form if _is_list_form(words) else _run_prefix_form
             run(words)
             return 0
@@ -300,23 +297,6 @@ def _full_help() -> str:
         f"{_prefix_parser().format_help()}\n\n{_list_parser().format_help()}\nkeys:\n"
         + "".join(f"  {text:<17} {_KEYS[key]}\n" for key, text in shown.items())
     )
-
-
-@contextlib.contextmanager
-def _cleaning_up_when_terminated() -> Iterator[None]:
-    """Let SIGTERM end the program as an exception does: no half-written file stays."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _exit_on_signal)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _exit_on_signal(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """mxio.cli and mxio.quickstart: the command line, and what it says when it fails."""
 
 import importlib.util
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,8 +12,11 @@ import pytest
 from PIL import Image
 
 import mxio
-from mxio import quickstart
+from mxio import cli, quickstart
 from mxio.cli import main
+from mxio.errors import DataError, MxioError, ParameterError, system_error
+from mxio.tools import quickstart as tool
+from tests.conftest import run_python
 
 
 @pytest.fixture
@@ -45,6 +50,95 @@ def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, capsys.readouterr().out) == (0, f"mxio {mxio.__version__}\n")
 
 
+def test_every_subcommand_has_one_line_in_the_help_and_a_help_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["--help"])
+    overview = capsys.readouterr().out
+
+    for name in cli.SUBCOMMANDS:
+        assert re.search(rf"^    {name} +\w.*$", overview, re.MULTILINE)
+        assert main([name, "--help"]) == 0
+        own = capsys.readouterr().out
+        assert own.startswith(f"usage: mxio {name}")
+        assert "exit codes: 0 good" in own
+
+
+def test_the_help_loads_no_heavy_package() -> None:
+    program = (
+        "import sys; from mxio.cli import main; main(['--help']); "
+        "print(sorted({'torch', 'cv2', 'PIL', 'tqdm'} & set(sys.modules)))"
+    )
+
+    done = run_python(program)
+
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("[]", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (DataError("a.rec: byte 8:\nno record"), 1, "a.rec: byte 8: no record"),
+        (MxioError("no"), 1, "no"),
+        (ParameterError("width must be 1, got 2"), 2, "width must be 1, got 2"),
+        (FileNotFoundError(2, "No such file", "a.rec"), 4, "a.rec: No such file"),
+        (system_error(28, "No space left", "a.rec"), 4, "a.rec: No space left"),
+        (OSError("odd"), 4, "odd"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_each_kind_of_failure_is_one_line_and_an_exit_code(
+    error: BaseException,
+    code: int,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(options: object) -> int:
+        raise error
+
+    monkeypatch.setattr(tool, "run", fail)
+
+    got = main(["quickstart"])
+
+    assert got == code
+    assert capsys.readouterr().err == f"mxio quickstart: {said}\n"
+
+
+GUARDED = "import sys; from mxio.tools._command import guarded; "
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_told_and_gives_4() -> None:
+    program = GUARDED + "sys.exit(guarded('mxio', lambda: print('much') or 0))"
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=buffered,
+        )
+
+    assert done.returncode == 4
+    assert done.stderr == "mxio: standard output: No space left on device\n"
+
+
+def test_a_reader_that_goes_away_ends_it_without_a_word() -> None:
+    program = GUARDED + "sys.exit(guarded('mxio', lambda: print('much ' * 99999) or 0))"
+
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        told = process.stderr.read()
+
+    assert (process.returncode, told) == (4, b"")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -64,7 +158,7 @@ def test_a_wrong_call_is_told_and_gives_2(
 
 
 @pytest.mark.parametrize("missing", ["images", "out"])
-def test_a_missing_folder_is_one_sentence_and_gives_1(
+def test_a_missing_folder_is_one_sentence_and_gives_4(
     missing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     absent = tmp_path / "absent"
@@ -74,12 +168,12 @@ def test_a_missing_folder_is_one_sentence_and_gives_1(
     code = main(["quickstart", *(f"--{name}={path}" for name, path in given.items())])
 
     told = capsys.readouterr().err
-    assert code == 1
+    assert code == 4
     assert str(absent) in told
     assert told.count("\n") == 1
 
 
-def test_a_folder_without_pictures_is_one_sentence_and_gives_1(
+def test_a_folder_without_pictures_is_one_sentence_and_gives_4(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
@@ -87,7 +181,7 @@ def test_a_folder_without_pictures_is_one_sentence_and_gives_1(
     code = main(["quickstart", f"--images={tmp_path}", f"--out={tmp_path / 'x.png'}"])
 
     told = capsys.readouterr().err
-    assert code == 1
+    assert code == 4
     assert str(tmp_path) in told
     assert told.count("\n") == 1
     assert not (tmp_path / "x.png").exists()

@@ -1,0 +1,186 @@
+"""What all subcommands share: exit codes, one way to fail, JSON, options, progress."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import enum
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mxio._atomic import naming
+from mxio._signals import exiting_on_terminate
+from mxio.errors import MxioError, ParameterError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+SCHEMA = 1  # of what --json prints; more when a field changes its meaning or goes
+
+
+class Exit(enum.IntEnum):
+    """What the exit code of every subcommand means."""
+
+    GOOD = 0
+    PROBLEM = 1  # damage found, or data that cannot be used
+    USAGE = 2  # wrongly called
+    INCOMPLETE = 3  # stopped before the end; the same command goes on from there
+    IO = 4  # the system or the network refused
+    INTERRUPTED = 130  # Ctrl-C
+
+
+EXIT_CODES = """\
+exit codes: 0 good, 1 a problem found, 2 wrong usage, 3 incomplete (the same command
+goes on), 4 input/output error, 130 interrupted"""
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Descriptions keep their lines; commands and short options take one line each."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
+        # argparse forgets that names of commands are indented twice.
+        self._action_max_length = 14
+
+
+def guarded(name: str, run: Callable[[], int]) -> int:
+    """The exit code of `run`; what it raises is one line on stderr, begun by `name`."""
+    try:
+        with exiting_on_terminate():
+            code = run()
+            _flush_output()
+            return code
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        return Exit.IO
+    except ParameterError as error:
+        return _failed(name, error, Exit.USAGE)
+    except OSError as error:
+        return _failed(name, error, Exit.IO)
+    except MxioError as error:
+        return _failed(name, error, Exit.PROBLEM)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return Exit.INTERRUPTED
+
+
+def _flush_output() -> None:
+    """Let the system report now what it could not take; the rest is dropped then."""
+    try:
+        with naming("standard output"):
+            sys.stdout.flush()
+    except OSError:
+        # Python flushes once more as it ends, and would complain in its own words.
+        with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        raise
+
+
+def _failed(name: str, error: Exception, code: Exit) -> int:
+    sentence = " ".join(_in_words(error).split())
+    print(f"{name}: {sentence}", file=sys.stderr)
+    return code
+
+
+def _in_words(error: Exception) -> str:
+    """What an error says, without the number that the system has for it."""
+    if isinstance(error, OSError) and error.strerror is not None:
+        where = "" if error.filename is None else f"{os.fspath(error.filename)}: "
+        return f"{where}{error.strerror}"
+    return str(error)
+
+
+def new_parser(
+    commands: Commands, name: str, help: str, description: str
+) -> argparse.ArgumentParser:
+    """A parser for the subcommand `name`; `help` is its line in `mxio --help`."""
+    return commands.add_parser(
+        name,
+        help=help,
+        description=description,
+        epilog=EXIT_CODES,
+        formatter_class=HelpFormatter,
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json, which every subcommand that only reads has."""
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object instead of text"
+    )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """--threads, with as many as there are cores by default."""
+    from mxio._cores import cores
+
+    parser.add_argument(
+        "--threads",
+        type=thread_count,
+        metavar="N",
+        default=cores(),
+        help="worker threads, 1 to 1024 (default: every core, %(default)s here)",
+    )
+
+
+def thread_count(text: str) -> int:
+    """argparse type of --threads."""
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"must be in [1, 1024], got {text}")
+    return int(text)
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """--quiet, for subcommands that take long."""
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def print_json(**fields: Any) -> None:
+    """One JSON object on stdout, with "schema" first; dataclasses become objects."""
+    print(json.dumps({"schema": SCHEMA, **plain(fields)}, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """The same of what JSON knows: numbers that are not finite become null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+        }
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+@contextlib.contextmanager
+def progress_bar(
+    shown: bool, what: str, total: int | None, unit: str
+) -> Iterator[Callable[[int], object]]:
+    """A function that moves a bar on by so many units.
+
+    The bar is on stderr, and only when that is a terminal. With unit "B" large numbers
+    are shortened.
+    """
+    if not shown or not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    from tqdm import tqdm
+
+    bar: tqdm[Any] = tqdm(
+        desc=what, total=total, unit=unit, unit_scale=unit == "B", file=sys.stderr
+    )
+    with bar:
+        yield bar.update
