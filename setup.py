@@ -1,7 +1,8 @@
-"""Builds mxio._core: finds libjpeg-turbo and libpng, proves them, sets the flags.
+"""Builds mxio._core: finds libjpeg-turbo, libpng and zlib, proves them, sets the flags.
 
-Each library is looked for under MXIO_JPEG_ROOT or MXIO_PNG_ROOT when that is set (it is
-an order: nothing else is tried then), by pkg-config, and on the default paths.
+Each library is looked for under MXIO_JPEG_ROOT, MXIO_PNG_ROOT or MXIO_ZLIB_ROOT when
+that is set (it is an order: nothing else is tried then), by pkg-config, and on the
+default paths.
 For developers: MXIO_DEBUG=1 builds without optimisation and with assertions,
 MXIO_SANITIZE=address,undefined with those sanitizers.
 """
@@ -61,6 +62,14 @@ LIBRARIES = [
         "MXIO_PNG_ROOT",
         "#include <png.h>\n#if PNG_LIBPNG_VER < 10600\n#error too old\n#endif\n"
         "int main(void) { return png_access_version_number() == 0; }\n",
+    ),
+    Library(
+        "zlib, which libpng needs too",
+        "zlib",
+        "zlib.h",
+        "z",
+        "MXIO_ZLIB_ROOT",
+        "#include <zlib.h>\nint main(void) { return zlibVersion() == 0; }\n",
     ),
 ]
 

@@ -137,8 +137,8 @@ class RecordSet:
 
 @final
 class RowFeed:
-    """Batches of rows of CSV or LibSVM text, made ahead by one thread that never holds
-    the GIL.
+    """Batches of rows of CSV or LibSVM text, or of MNIST (`open_mnist`), made ahead by
+    one thread that never holds the GIL.
     """
 
     def __init__(
@@ -175,6 +175,23 @@ class RowFeed:
         """
     def close(self) -> None:
         """Stop and join the thread; idempotent."""
+
+def open_mnist(
+    paths: Sequence[str],
+    batch_size: int,
+    num_parts: int,
+    part_index: int,
+    shuffle: bool,
+    seed: int,
+    depth: int,
+    /,
+) -> tuple[RowFeed, int, int]:
+    """Batches of images as float32, and an image's rows and columns.
+
+    paths: of the images and of the labels, plain or packed by gzip; both are read whole
+    here. Row numbers are places in the file. OSError, DataError, ParameterError for a
+    batch larger than the part.
+    """
 
 def encode_record(payload: Buffer, /) -> bytes:
     """The bytes of one record in a file: head(s), payload, padding. ValueError from

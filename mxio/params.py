@@ -10,11 +10,12 @@ import math
 import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from mxio import _core
+from mxio._param import Param
 from mxio.errors import ParameterError
 
 __all__ = [
@@ -39,21 +40,6 @@ TORCH = _core.FACE_TORCH
 DET = _core.FACE_DET
 
 
-class Param(NamedTuple):
-    """One row of the table."""
-
-    name: str
-    kind: str
-    group: str
-    faces: int
-    required: bool
-    default: Any
-    low: Any
-    high: Any
-    choices: tuple[str, ...]
-    doc: str
-
-
 TABLE = {row[0]: Param(*row) for row in _core.PARAMS}
 
 _TRUE = ("true", "1")
@@ -70,7 +56,7 @@ def _rows_of(face: int) -> dict[str, Param]:
     shows: without "det_", which keeps a second meaning of a name apart.
     """
     return {
-        name: row._replace(name=name.removeprefix("det_"))
+        name: row._replace(name=row.shown)
         for name, row in TABLE.items()
         if row.faces & face
     }

@@ -8,18 +8,14 @@ import numpy.typing as npt
 
 from mxio import params
 from mxio._csr import CSRNDArray, csr
+from mxio._param import NDARRAY
 from mxio.adapters.dataiter import DataDesc, DataIter
 from mxio.errors import ParameterError
 from mxio.ndarray import NDArray, array
 
 __all__ = ["NDArrayIter"]
 
-_PAD, _DISCARD, _ROLL_OVER = "pad", "discard", "roll_over"
-_HANDLES = _PAD, _DISCARD, _ROLL_OVER
-_NAMES = (
-    *("data", "label", "batch_size", "shuffle", "last_batch_handle"),
-    *("data_name", "label_name", "layout"),
-)
+_HANDLES = _PAD, _DISCARD, _ROLL_OVER = NDARRAY["last_batch_handle"].choices
 
 
 class NDArrayIter(DataIter):
@@ -71,7 +67,7 @@ class NDArrayIter(DataIter):
         layout: str = "NCHW",
         **unknown: Never,
     ) -> None:
-        params.refuse_unknown(type(self).__name__, unknown, _NAMES)
+        params.refuse_unknown(type(self).__name__, unknown, NDARRAY)
         super().__init__(params.whole("batch_size", batch_size, 1))
         if last_batch_handle not in _HANDLES:
             names = ", ".join(map(repr, _HANDLES))

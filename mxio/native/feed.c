@@ -14,7 +14,7 @@ struct slot {
 
 struct mxio_feed {
     pid_t process;
-    struct mxio_rows *rows; /* the thread's while it runs */
+    struct mxio_source source; /* the thread's while it runs */
     size_t depth;
     pthread_t thread;
     pthread_mutex_t lock;    /* guards every field below */
@@ -57,8 +57,8 @@ feed_main(void *context)
 
     while (!last && wait_for_room(feed)) {
         struct slot made = {.err = MXIO_NO_ERROR};
-        made.err.status =
-            mxio_rows_next(feed->rows, &made.batch, &made.last, &made.err);
+        made.err.status = feed->source.calls->next(feed->source.self, &made.batch,
+                                                   &made.last, &made.err);
         last = made.last;
         pthread_mutex_lock(&feed->lock);
         feed->slots[(feed->first + feed->count) % feed->depth] = made;
@@ -131,13 +131,13 @@ mxio_feed_free(struct mxio_feed *feed)
     pthread_cond_destroy(&feed->can_give);
     pthread_cond_destroy(&feed->can_make);
     pthread_mutex_destroy(&feed->lock);
-    mxio_rows_free(feed->rows);
+    feed->source.calls->free(feed->source.self);
     mxio_free(feed->slots);
     mxio_free(feed);
 }
 
 enum mxio_status
-mxio_feed_new(struct mxio_feed **out, struct mxio_rows *rows, size_t depth,
+mxio_feed_new(struct mxio_feed **out, struct mxio_source source, size_t depth,
               struct mxio_error *err)
 {
     struct mxio_feed *feed = mxio_alloc(sizeof *feed);
@@ -147,12 +147,12 @@ mxio_feed_new(struct mxio_feed **out, struct mxio_rows *rows, size_t depth,
     if (feed == NULL || slots == NULL) {
         mxio_free(slots);
         mxio_free(feed);
-        mxio_rows_free(rows);
+        source.calls->free(source.self);
         return mxio_fail(err, MXIO_ENOMEM, "no memory for %zu batches in waiting",
                          depth);
     }
     feed->process = getpid();
-    feed->rows = rows;
+    feed->source = source;
     feed->depth = depth;
     feed->slots = slots;
     pthread_mutex_init(&feed->lock, NULL);
@@ -161,7 +161,7 @@ mxio_feed_new(struct mxio_feed **out, struct mxio_rows *rows, size_t depth,
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&feed->can_give, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    mxio_rows_watch(rows, is_stopping, feed);
+    source.calls->watch(source.self, is_stopping, feed);
     *out = feed;
     return MXIO_OK;
 }
@@ -179,7 +179,7 @@ mxio_feed_start(struct mxio_feed *feed, uint64_t carry, struct mxio_error *err)
         status = fail_closed(err);
     } else {
         drop_all(feed);
-        mxio_rows_start(feed->rows, carry);
+        feed->source.calls->start(feed->source.self, carry);
         feed->stopping = false;
     }
     pthread_mutex_unlock(&feed->lock);

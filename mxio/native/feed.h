@@ -1,25 +1,25 @@
 /*
- * Batches of rows made ahead of the consumer, by one thread.
+ * Batches of a source, made ahead of the consumer, by one thread.
  *
- * Owner:   a feed owns its rows and the batches in waiting; a delivered block belongs to
+ * Owner:   a feed owns its source and the batches in waiting; a delivered block belongs to
  *          the receiver.
  * Threads: one consumer at a time calls start and next; close may come from any thread.
  *          One mutex. The thread begins with the first next. After fork the child may
  *          only free.
- * Errors:  those of rows.h come out of next, in the order of the batches. MXIO_ESTATE
+ * Errors:  those of the source come out of next, in the order of the batches. MXIO_ESTATE
  *          when closed, or in another process.
  */
 #ifndef MXIO_FEED_H
 #define MXIO_FEED_H
 
 #include "base.h"
-#include "rows.h"
+#include "source.h"
 
 struct mxio_feed;
 
-/* Takes the rows over, also when it fails. `depth` batches wait at most, 1 or more. */
+/* Takes the source over, also when it fails. `depth` batches wait at most, 1 or more. */
 MXIO_MUST_USE enum mxio_status
-mxio_feed_new(struct mxio_feed **out, struct mxio_rows *rows, size_t depth,
+mxio_feed_new(struct mxio_feed **out, struct mxio_source source, size_t depth,
               struct mxio_error *err);
 
 /* Close, and give everything back. In a forked child it joins and frees nothing.

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#define SECTION ((size_t)64)
+
 struct mxio_pool {
     pid_t process;
     size_t block_size, keep;
@@ -153,4 +155,10 @@ mxio_pool_count(struct mxio_pool *pool, size_t *used, size_t *idle)
     *used = pool->used_count;
     *idle = pool->idle_count;
     pthread_mutex_unlock(&pool->lock);
+}
+
+size_t
+mxio_section(size_t size)
+{
+    return (size + SECTION - 1) / SECTION * SECTION;
 }

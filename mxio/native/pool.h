@@ -43,6 +43,11 @@ mxio_block_release(struct mxio_block *block);
 void
 mxio_pool_count(struct mxio_pool *pool, size_t *used, size_t *idle);
 
+/* The size of one of several arrays in a block, so that the next begins at a cache line.
+ */
+size_t
+mxio_section(size_t size);
+
 /* A block of its own, outside any pool. */
 MXIO_MUST_USE enum mxio_status
 mxio_block_new(struct mxio_block **out, size_t size, struct mxio_error *err);

@@ -18,6 +18,8 @@
 #include "params.h"
 #include "pool.h"
 
+struct mxio_feed;
+
 struct py_state {
     PyObject *errors; /* the module mxio.errors */
     PyTypeObject *block_type;
@@ -46,6 +48,11 @@ py_describe(const struct mxio_error *err, const char *path);
 PyObject *
 py_block_wrap(const struct py_state *state, struct mxio_block *block);
 
+/* A RowFeed that owns the feed, and the paths that its errors name; both are freed also
+ * on failure. */
+PyObject *
+py_rows_wrap(const struct py_state *state, struct mxio_feed *feed, char **paths);
+
 /* Fill params from a mapping of canonical values; 0, or -1 with an exception. */
 int
 py_params_fill(const struct py_state *state, struct mxio_params *params,
@@ -69,8 +76,7 @@ extern PyType_Spec py_block_spec, py_loader_spec, py_file_spec, py_rows_spec,
 
 /* Functions of the module, by file. */
 extern PyMethodDef py_picture_methods[];
-int
-py_add_methods(PyObject *module, PyMethodDef *methods);
+extern PyMethodDef py_mnist_methods[];
 PyObject *
 py_params_table(void);
 

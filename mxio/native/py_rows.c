@@ -1,7 +1,8 @@
-/* RowFeed: batches of rows from text, for Python. */
+/* RowFeed: batches that a feed makes ahead, for Python; those of text are made here. */
 #include "py_core.h"
 
 #include "feed.h"
+#include "rows.h"
 
 /* Ctrl-C is looked for this often while waiting for a batch. */
 #define SLICE_MS 100
@@ -28,7 +29,8 @@ make_feed(struct mxio_feed **out, const struct mxio_rows_inputs *inputs, size_t 
     struct mxio_rows *rows;
     const enum mxio_status status = mxio_rows_new(&rows, inputs, err);
 
-    return status == MXIO_OK ? mxio_feed_new(out, rows, depth, err) : status;
+    return status == MXIO_OK ? mxio_feed_new(out, mxio_rows_source(rows), depth, err)
+                             : status;
 }
 
 /* Every number is positive but part_index, which is at least 0; the caller checked. */
@@ -89,6 +91,21 @@ rows_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         Py_DECREF(self);
         return NULL;
     }
+    return (PyObject *)self;
+}
+
+PyObject *
+py_rows_wrap(const struct py_state *state, struct mxio_feed *feed, char **paths)
+{
+    struct py_rows *self = (struct py_rows *)PyType_GenericAlloc(state->rows_type, 0);
+
+    if (self == NULL) {
+        mxio_feed_free(feed);
+        py_paths_free(paths);
+        return NULL;
+    }
+    self->feed = feed;
+    self->paths = paths;
     return (PyObject *)self;
 }
 
@@ -205,7 +222,8 @@ static PyMethodDef rows_methods[] = {
 };
 
 static PyType_Slot rows_slots[] = {
-    {Py_tp_doc, "Batches of rows of text files, made ahead by one thread."},
+    {Py_tp_doc,
+     "Batches of rows of text files, or of MNIST, made ahead by one thread."},
     {Py_tp_new, rows_new},
     {Py_tp_dealloc, rows_dealloc},
     {Py_tp_methods, rows_methods},

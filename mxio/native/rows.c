@@ -4,9 +4,6 @@
 
 #include "rows_side.h"
 
-/* Sections of a block begin at multiples of this. */
-#define SECTION ((size_t)64)
-
 struct mxio_rows {
     size_t batch_size;
     bool round_batch, sparse;
@@ -35,12 +32,6 @@ mxio_rows_free(struct mxio_rows *rows)
     mxio_free(rows);
 }
 
-static size_t
-aligned(size_t size)
-{
-    return (size + SECTION - 1) / SECTION * SECTION;
-}
-
 /* Where each array of a batch goes; returns the size of the block. */
 static size_t
 lay_out(const struct mxio_rows *rows, struct mxio_row_batch *out)
@@ -51,9 +42,9 @@ lay_out(const struct mxio_rows *rows, struct mxio_row_batch *out)
 
     for (size_t i = 0; i < 2; i++) {
         arrays[i]->values = end;
-        arrays[i]->indices = end += aligned(mxio_growing_size(&sides[i]->values));
-        arrays[i]->starts = end += aligned(mxio_growing_size(&sides[i]->indices));
-        end += aligned(mxio_growing_size(&sides[i]->starts));
+        arrays[i]->indices = end += mxio_section(mxio_growing_size(&sides[i]->values));
+        arrays[i]->starts = end += mxio_section(mxio_growing_size(&sides[i]->indices));
+        end += mxio_section(mxio_growing_size(&sides[i]->starts));
     }
     out->ids = end;
     return end + rows->batch_size * sizeof *rows->ids;
@@ -123,14 +114,6 @@ mxio_rows_new(struct mxio_rows **out, const struct mxio_rows_inputs *inputs,
     }
     *out = rows;
     return MXIO_OK;
-}
-
-void
-mxio_rows_watch(struct mxio_rows *rows, bool (*stopped)(void *), void *context)
-{
-    mxio_lines_watch(rows->data.lines, stopped, context);
-    if (rows->label.lines != NULL)
-        mxio_lines_watch(rows->label.lines, stopped, context);
 }
 
 /* ---- batches ---- */
@@ -372,4 +355,42 @@ mxio_rows_next(struct mxio_rows *rows, struct mxio_row_batch *out, bool *last,
     status = hand_over(rows, out, err);
     *last = status != MXIO_OK;
     return status;
+}
+
+/* ---- as a source ---- */
+
+static void
+free_source(void *self)
+{
+    mxio_rows_free(self);
+}
+
+static void
+watch(void *self, bool (*stopped)(void *), void *context)
+{
+    struct mxio_rows *rows = self;
+
+    mxio_lines_watch(rows->data.lines, stopped, context);
+    if (rows->label.lines != NULL)
+        mxio_lines_watch(rows->label.lines, stopped, context);
+}
+
+static void
+start(void *self, uint64_t carry)
+{
+    mxio_rows_start(self, carry);
+}
+
+static enum mxio_status
+next(void *self, struct mxio_row_batch *out, bool *last, struct mxio_error *err)
+{
+    return mxio_rows_next(self, out, last, err);
+}
+
+struct mxio_source
+mxio_rows_source(struct mxio_rows *rows)
+{
+    static const struct mxio_source_calls calls = {free_source, watch, start, next};
+
+    return (struct mxio_source){rows, &calls};
 }

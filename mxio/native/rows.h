@@ -15,7 +15,7 @@
 #define MXIO_ROWS_H
 
 #include "base.h"
-#include "pool.h"
+#include "source.h"
 
 enum mxio_row_type { MXIO_ROW_FLOAT32, MXIO_ROW_INT32, MXIO_ROW_INT64 };
 
@@ -40,20 +40,6 @@ struct mxio_rows_inputs {
 
 struct mxio_rows;
 
-/* Places in a block. A dense array has only values; one of CSR also the indices of its
- * columns and the starts of its rows, int64, starts[batch_size] being the count. */
-struct mxio_row_array {
-    size_t values, indices, starts;
-};
-
-struct mxio_row_batch {
-    struct mxio_block *block;
-    size_t pad;     /* rows at the end that are no new ones */
-    uint64_t carry; /* rows of the next epoch that this epoch has taken */
-    size_t ids;     /* place of the numbers of the rows, uint64 */
-    struct mxio_row_array data, label;
-};
-
 MXIO_MUST_USE enum mxio_status
 mxio_rows_new(struct mxio_rows **out, const struct mxio_rows_inputs *inputs,
               struct mxio_error *err);
@@ -62,21 +48,17 @@ mxio_rows_new(struct mxio_rows **out, const struct mxio_rows_inputs *inputs,
 void
 mxio_rows_free(struct mxio_rows *rows);
 
-/* Asked now and then; when it is true a call fails with MXIO_ESTATE. */
-void
-mxio_rows_watch(struct mxio_rows *rows, bool (*stopped)(void *), void *context);
-
 /* Begin an epoch, behind `carry` rows. */
 void
 mxio_rows_start(struct mxio_rows *rows, uint64_t carry);
 
-/*
- * The next batch; block NULL at the end of the epoch. A bad row uses up its batch: the
- * next call gives the one behind it, unless *last says that nothing follows: after the
- * end, or a failure that only a new start can mend.
- */
+/* The next batch, as source.h says; what fails is a bad row. */
 MXIO_MUST_USE enum mxio_status
 mxio_rows_next(struct mxio_rows *rows, struct mxio_row_batch *out, bool *last,
                struct mxio_error *err);
+
+/* The rows as a source, which owns them. */
+struct mxio_source
+mxio_rows_source(struct mxio_rows *rows);
 
 #endif

@@ -876,6 +876,39 @@ def test_a_missing_image_file_is_a_file_not_found_error(tmp_path: Path) -> None:
         mnist(tmp_path, label=tmp_path / "none")
 
 
+@pytest.mark.parametrize("depth", [1, 3])
+def test_images_are_made_ahead_by_a_thread(tmp_path: Path, depth: int) -> None:
+    # prefetch_buffer was without effect.
+    idx_files(tmp_path, 100)
+    batches = mnist(tmp_path, batch_size=2, prefetch_buffer=depth)
+    before = len(os.listdir("/proc/self/task"))
+
+    kept = list(batches)
+    batches.reset()
+    batches.next()
+    running = len(os.listdir("/proc/self/task"))
+    batches.close()
+
+    assert running == before + 1
+    assert len(os.listdir("/proc/self/task")) == before
+    labels = [label for batch in kept for label in batch.label[0].tolist()]
+    assert labels == list(range(100))
+
+
+def test_a_header_of_sizes_that_no_file_has_asks_for_no_memory(tmp_path: Path) -> None:
+    idx_files(tmp_path)
+    claim = struct.pack(">4I", 2051, 10, 2**31, 2**20)
+    packed = gzip.compress(claim + bytes(1000))
+    (tmp_path / "images").write_bytes(packed)
+
+    with pytest.raises(
+        DataError, match=rf"needs {10 * 2**51} bytes, at most"
+    ) as caught:
+        mnist(tmp_path)
+
+    assert caught.value.offset == 16
+
+
 def test_a_closed_mnist_iterator_says_so(tmp_path: Path) -> None:
     idx_files(tmp_path)
     batches = mnist(tmp_path)

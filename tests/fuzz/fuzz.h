@@ -1,6 +1,7 @@
 /*
  * What the fuzz targets share: an invariant that ends the run, choices that follow from
- * the input (so that seeds are plain files), and the comparison of two windows.
+ * the input (so that seeds are plain files), the input as a file, and the comparison of
+ * two windows.
  */
 #ifndef MXIO_FUZZ_H
 #define MXIO_FUZZ_H
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Larger pictures are refused: they cost time and show nothing new. */
 #define FUZZ_MAX_PIXELS (1 << 18)
@@ -44,6 +46,31 @@ fuzz_below(uint32_t *state, int limit)
 {
     *state = *state * UINT32_C(1664525) + UINT32_C(1013904223);
     return (int)((*state >> 8) % (uint32_t)limit);
+}
+
+/* Where fuzz_file writes; removed at the end. */
+static char fuzz_path[] = "/tmp/mxio-fuzz-XXXXXX";
+
+static inline void
+fuzz_remove_file(void)
+{
+    unlink(fuzz_path);
+}
+
+/* The input in a file, written anew each time. */
+static inline const char *
+fuzz_file(const uint8_t *bytes, size_t size)
+{
+    static int descriptor = -1;
+
+    if (descriptor < 0) {
+        descriptor = mkstemp(fuzz_path);
+        atexit(fuzz_remove_file);
+    }
+    MUST(descriptor >= 0);
+    MUST(ftruncate(descriptor, 0) == 0);
+    MUST(pwrite(descriptor, bytes, size, 0) == (ssize_t)size);
+    return fuzz_path;
 }
 
 /* A window somewhere in the picture, at least one pixel large. */

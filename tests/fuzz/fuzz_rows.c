@@ -9,31 +9,6 @@
 #include "rows.h"
 
 #include <math.h>
-#include <unistd.h>
-
-static char path_of_all[] = "/tmp/mxio-fuzz-XXXXXX";
-
-static void
-remove_file(void)
-{
-    unlink(path_of_all);
-}
-
-/* The input in a file, written anew each time. */
-static const char *
-file_of(const uint8_t *bytes, size_t size)
-{
-    static int descriptor = -1;
-
-    if (descriptor < 0) {
-        descriptor = mkstemp(path_of_all);
-        atexit(remove_file);
-    }
-    MUST(descriptor >= 0);
-    MUST(ftruncate(descriptor, 0) == 0);
-    MUST(pwrite(descriptor, bytes, size, 0) == (ssize_t)size);
-    return path_of_all;
-}
 
 /* strtod reads more: blanks in front, hexadecimal numbers, nan(...). */
 static void
@@ -146,7 +121,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     uint32_t state = fuzz_hash(bytes, size);
-    const char *path = file_of(bytes, size);
+    const char *path = fuzz_file(bytes, size);
     struct mxio_rows_inputs inputs = {.num_parts = 1, .label = {&path, 0, 1}};
 
     read_number((const char *)bytes, size);

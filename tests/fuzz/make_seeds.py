@@ -1,8 +1,9 @@
-"""Writes small valid inputs: make_seeds.py recordio|jpeg|png|rows FOLDER.
+"""Writes small valid inputs: make_seeds.py recordio|jpeg|png|rows|idx FOLDER.
 
 They are made by Pillow, struct and zlib, not by mxio.
 """
 
+import gzip
 import io
 import struct
 import sys
@@ -137,10 +138,26 @@ def texts() -> Iterator[bytes]:
     yield b"1.0000000596046447753906251\n"
 
 
+def idxs() -> Iterator[bytes]:
+    labels = struct.pack(">2I", 2049, 5) + bytes(range(5))
+    images = struct.pack(">4I", 2051, 3, 2, 4) + bytes(range(24))
+    for plain in (labels, images):
+        yield plain
+        yield gzip.compress(plain, mtime=0)
+        yield gzip.compress(plain[:9], mtime=0) + gzip.compress(plain[9:], mtime=0)
+        yield gzip.compress(plain, 0, mtime=0) + bytes(9)
+
+
 def main() -> None:
     target, folder = sys.argv[1], Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    kinds = {"jpeg": jpegs, "png": pngs, "recordio": recordios, "rows": texts}
+    kinds = {
+        "idx": idxs,
+        "jpeg": jpegs,
+        "png": pngs,
+        "recordio": recordios,
+        "rows": texts,
+    }
     seeds = kinds[target]()
     for number, seed in enumerate(seeds):
         (folder / f"seed{number:02}").write_bytes(seed)

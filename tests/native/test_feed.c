@@ -6,6 +6,7 @@
 
 #include "faults.h"
 #include "records.h"
+#include "rows.h"
 
 #define WAIT_MS 10000
 
@@ -30,7 +31,8 @@ make_feed(struct mxio_feed **out, int count, int bad, size_t batch_size, size_t 
                                             .data = {&path, 1, 1},
                                             .label = {NULL, 0, 1}};
     const enum mxio_status status = mxio_rows_new(&rows, &inputs, err);
-    return status == MXIO_OK ? mxio_feed_new(out, rows, depth, err) : status;
+    return status == MXIO_OK ? mxio_feed_new(out, mxio_rows_source(rows), depth, err)
+                             : status;
 }
 
 /* The first value of the next batch; -1 at the end. */
@@ -210,7 +212,7 @@ attempt(void *context, struct mxio_error *err)
 
     enum mxio_status status = mxio_rows_new(&rows, inputs, err);
     if (status == MXIO_OK)
-        status = mxio_feed_new(&feed, rows, 2, err);
+        status = mxio_feed_new(&feed, mxio_rows_source(rows), 2, err);
     if (status != MXIO_OK)
         return status;
     status = mxio_feed_start(feed, 0, err);

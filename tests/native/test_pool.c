@@ -31,6 +31,14 @@ TEST(a_block_has_the_size_of_the_pool)
     mxio_pool_close(pool);
 }
 
+TEST(sections_of_a_block_begin_at_cache_lines)
+{
+    CHECK_INT(mxio_section(0), 0);
+    CHECK_INT(mxio_section(1), 64);
+    CHECK_INT(mxio_section(64), 64);
+    CHECK_INT(mxio_section(65), 128);
+}
+
 TEST(a_released_block_is_given_again)
 {
     struct mxio_error err = MXIO_NO_ERROR;
@@ -280,6 +288,7 @@ int
 main(void)
 {
     RUN(a_block_has_the_size_of_the_pool);
+    RUN(sections_of_a_block_begin_at_cache_lines);
     RUN(a_released_block_is_given_again);
     RUN(blocks_in_use_are_all_different);
     RUN(no_more_idle_blocks_are_held_than_asked_for);
