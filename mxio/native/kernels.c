@@ -223,15 +223,37 @@ has_f16c(void)
 }
 #endif
 
+/* Is it there? */
+static const struct mxio_kernels *
+avx2(void)
+{
+#if defined __x86_64__
+    if (__builtin_cpu_supports("avx2") && has_f16c())
+        return &mxio_kernels_avx2;
+#endif
+    return NULL;
+}
+
+static const struct mxio_kernels *
+scalar(void)
+{
+    return &mxio_kernels_scalar;
+}
+
+/* Best first. */
+static const struct level {
+    const char *name;
+    const struct mxio_kernels *(*get)(void);
+} levels[] = {{"avx2", avx2}, {"off", scalar}};
+
+#define LEVELS (sizeof levels / sizeof levels[0])
+
 const struct mxio_kernels *
 mxio_kernels_named(const char *name)
 {
-    if (strcmp(name, "off") == 0 || strcmp(name, "scalar") == 0)
-        return &mxio_kernels_scalar;
-#if defined __x86_64__
-    if (strcmp(name, "avx2") == 0 && __builtin_cpu_supports("avx2") && has_f16c())
-        return &mxio_kernels_avx2;
-#endif
+    for (size_t i = 0; i < LEVELS; i++)
+        if (strcmp(name, levels[i].name) == 0)
+            return levels[i].get();
     return NULL;
 }
 
@@ -243,10 +265,8 @@ choose(void)
     const char *wish = getenv("MXIO_SIMD");
 
     best = wish != NULL ? mxio_kernels_named(wish) : NULL;
-    if (best == NULL)
-        best = mxio_kernels_named("avx2");
-    if (best == NULL)
-        best = &mxio_kernels_scalar;
+    for (size_t i = 0; i < LEVELS && best == NULL; i++)
+        best = levels[i].get();
 }
 
 const struct mxio_kernels *

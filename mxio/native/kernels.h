@@ -108,12 +108,13 @@ struct mxio_kernels {
                     const struct mxio_affine *by);
 };
 
-/* The best level for this processor, or the one that MXIO_SIMD names ("off", "avx2").
- */
+/* The best level for this processor, or the one that the environment variable MXIO_SIMD
+ * names, if it is there; chosen at the first call. */
 const struct mxio_kernels *
 mxio_kernels_best(void);
 
-/* A level by name, NULL when the processor or the build lacks it. */
+/* A level by the name that MXIO_SIMD has for it: "off", "avx2"; NULL when the processor
+ * or the build lacks it. */
 const struct mxio_kernels *
 mxio_kernels_named(const char *name);
 
