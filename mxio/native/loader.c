@@ -25,24 +25,30 @@ mxio_loader_sample_at(const struct mxio_loader *loader, const struct mxio_block 
                                       row};
 }
 
-static void
-make_sample(struct worker *self, struct mxio_error *err)
+/* Make row i of the worker's ticket, in made[i]. */
+static enum mxio_status
+make_row(struct worker *self, size_t i, struct mxio_error *err)
 {
     struct mxio_loader *loader = self->loader;
-    struct mxio_ticket *ticket = &self->ticket;
+    struct mxio_tickets *tickets = &loader->tickets;
+    struct mxio_row *row = &self->made[i];
     const struct mxio_sample out =
-        mxio_loader_sample_at(loader, ticket->slot->block, ticket->row);
-    enum mxio_status status =
-        mxio_sampler_make(self->sampler, &ticket->what.ask, &out, err);
+        mxio_loader_sample_at(loader, self->ticket.slot->block, self->ticket.first + i);
 
-    while (mxio_tickets_replaces(&loader->tickets, status)) {
-        status = mxio_tickets_next_candidate(&loader->tickets, &ticket->what, err);
+    *row = self->ticket.rows[i];
+    atomic_store_explicit(&self->at, i, memory_order_relaxed);
+    enum mxio_status status = mxio_tickets_locate(tickets, row, err);
+    if (status != MXIO_OK)
+        return status;
+    status = mxio_sampler_make(self->sampler, &row->ask, &out, err);
+    while (mxio_tickets_replaces(tickets, status)) {
+        status = mxio_tickets_next_candidate(tickets, row, err);
         if (status != MXIO_OK)
-            break;
-        status = mxio_sampler_make(self->sampler, &ticket->what.ask, &out, err);
+            return status;
+        status = mxio_sampler_make(self->sampler, &row->ask, &out, err);
     }
-    ticket->what.foreign = status == MXIO_EFOREIGN;
-    ticket->spent = mxio_sampler_spent(self->sampler);
+    row->foreign = status == MXIO_EFOREIGN;
+    return row->foreign ? MXIO_OK : status;
 }
 
 static void *
@@ -52,9 +58,13 @@ worker_main(void *arg)
     struct mxio_tickets *tickets = &self->loader->tickets;
 
     while (mxio_tickets_take(tickets, &self->ticket)) {
-        struct mxio_error err = MXIO_NO_ERROR;
-        make_sample(self, &err);
-        mxio_tickets_give_back(tickets, &self->ticket, &err);
+        for (size_t i = 0; i < self->ticket.count; i++) {
+            struct mxio_error err = MXIO_NO_ERROR;
+            if (make_row(self, i, &err) != MXIO_OK)
+                mxio_tickets_fail(tickets, &self->ticket, i, &err);
+        }
+        self->ticket.spent = mxio_sampler_spent(self->sampler);
+        mxio_tickets_give_back(tickets, &self->ticket, self->made);
     }
     mxio_tickets_leave(tickets);
     return NULL;

@@ -122,6 +122,7 @@ struct mxio_work {
     struct mxio_spent spent;
     uint64_t idle;   /* nanoseconds that workers waited, as the consumer was slower */
     uint64_t waited; /* nanoseconds that the consumer waited */
+    uint64_t runs;   /* tickets taken: each takes the mutex twice */
 };
 
 MXIO_MUST_USE enum mxio_status

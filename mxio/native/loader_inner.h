@@ -8,6 +8,7 @@
 #define MXIO_LOADER_INNER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "loader.h"
@@ -17,6 +18,8 @@ struct worker {
     struct mxio_sampler *sampler;
     struct mxio_ticket
         ticket; /* the one it holds; guarded by the lock of the tickets */
+    struct mxio_row made[MXIO_RUN]; /* its rows as they become */
+    atomic_size_t at;               /* the row being made; any thread may look */
 };
 
 struct mxio_loader {

@@ -29,7 +29,8 @@ mxio_loader_work(struct mxio_loader *loader, struct mxio_work *out,
         return mxio_loader_stuck(loader, err);
     *out = (struct mxio_work){.spent = tickets->spent,
                               .idle = tickets->idle,
-                              .waited = tickets->waited};
+                              .waited = tickets->waited,
+                              .runs = tickets->runs};
     pthread_mutex_unlock(&tickets->lock);
     return MXIO_OK;
 }
@@ -69,9 +70,13 @@ mxio_loader_stuck(struct mxio_loader *loader, struct mxio_error *err)
         mxio_fail(err, MXIO_EIO, "no batch within timeout=%g s: all workers are idle",
                   timeout);
     } else {
-        const struct mxio_ask *ask = &worker->ticket.what.ask;
-        err->record = (int64_t)ask->record;
-        mxio_reader_name_place(loader->reader, ask->place.offset, err);
+        const size_t at = atomic_load_explicit(&worker->at, memory_order_relaxed);
+        const size_t last = worker->ticket.count - 1;
+        struct mxio_row row = worker->ticket.rows[at < last ? at : last];
+        if (mxio_tickets_locate(tickets, &row, err) == MXIO_OK) {
+            err->record = (int64_t)row.ask.record;
+            mxio_reader_name_place(loader->reader, row.ask.place.offset, err);
+        }
         mxio_fail(err, MXIO_EIO, "no batch within timeout=%g s: a worker is stuck %s",
                   timeout, doing[mxio_sampler_stage(worker->sampler)]);
     }

@@ -2,6 +2,8 @@
 
 #include "tickets_inner.h"
 
+#define RUN_NS ((uint64_t)200000)
+
 enum mxio_status
 mxio_tickets_note_bad_locked(struct mxio_tickets *tickets, struct mxio_error *err)
 {
@@ -11,10 +13,10 @@ mxio_tickets_note_bad_locked(struct mxio_tickets *tickets, struct mxio_error *er
 /* ---- dealing ---- */
 
 /* The record at a position of an epoch; learns the count when the position is behind
- * the last. */
+ * the last. Needs the lock unless the tickets are settled. */
 static enum mxio_status
-find_record_locked(struct mxio_tickets *tickets, uint64_t epoch, uint64_t position,
-                   struct mxio_row *out, bool *found, struct mxio_error *err)
+find_record(struct mxio_tickets *tickets, uint64_t epoch, uint64_t position,
+            struct mxio_row *out, bool *found, struct mxio_error *err)
 {
     const uint64_t at =
         tickets->chunks.count > 0
@@ -28,12 +30,14 @@ find_record_locked(struct mxio_tickets *tickets, uint64_t epoch, uint64_t positi
         return status;
     if (!*found) {
         tickets->count = position;
+        tickets->settled = tickets->chunks.count == 0;
         return MXIO_OK;
     }
     *out = (struct mxio_row){.ask = {.epoch = epoch,
                                      .record = tickets->extent.first + at,
                                      .place = place},
-                             .position = position};
+                             .position = position,
+                             .located = true};
     return MXIO_OK;
 }
 
@@ -75,8 +79,13 @@ deal_row_locked(struct mxio_tickets *tickets, struct mxio_row *out,
             return too_few_locked(tickets, err);
         if (*turn != MXIO_TURN_RECORD && *turn != MXIO_TURN_EXTRA)
             return MXIO_OK;
+        if (tickets->settled && !(skip && tickets->bad.count > 0)) {
+            *out = (struct mxio_row){.ask.epoch = epoch, .position = position};
+            mxio_cursor_take(&tickets->cursor, *turn);
+            return MXIO_OK;
+        }
         const enum mxio_status status =
-            find_record_locked(tickets, epoch, position, out, &found, err);
+            find_record(tickets, epoch, position, out, &found, err);
         if (status != MXIO_OK)
             return status;
         if (!found)
@@ -147,17 +156,18 @@ slot_to_fill_locked(struct mxio_tickets *tickets)
                : NULL;
 }
 
-/* One step towards a ticket: true when there is one. */
+/* One row more for the ticket; false: there is none, and what follows from that is
+ * done. */
 static bool
-try_ticket_locked(struct mxio_tickets *tickets, struct mxio_slot *slot,
-                  struct mxio_ticket *out)
+add_row_locked(struct mxio_tickets *tickets, struct mxio_slot *slot,
+               struct mxio_ticket *out)
 {
     const size_t batch_size = (size_t)tickets->params->batch_size;
     struct mxio_error err = MXIO_NO_ERROR;
-    struct mxio_row what;
+    struct mxio_row *row = &out->rows[out->count];
     enum mxio_turn turn = MXIO_TURN_END;
 
-    if (deal_row_locked(tickets, &what, &turn, &err) != MXIO_OK) {
+    if (deal_row_locked(tickets, row, &turn, &err) != MXIO_OK) {
         fail_row_locked(slot, slot->given, &err);
         close_slot_locked(tickets, slot);
         tickets->ended = true; /* nothing can follow: the order is broken here */
@@ -175,11 +185,48 @@ try_ticket_locked(struct mxio_tickets *tickets, struct mxio_slot *slot,
         return false;
     }
     slot->pad += turn == MXIO_TURN_EXTRA;
-    *out = (struct mxio_ticket){.slot = slot, .row = slot->given, .what = what};
-    slot->rows[slot->given++] = what;
-    tickets->out++;
+    slot->rows[slot->given++] = *row;
+    out->count++;
     if (slot->given == batch_size)
         close_slot_locked(tickets, slot);
+    return true;
+}
+
+/* Rows of a ticket: about RUN_NS of work, and enough tickets for all workers. */
+static size_t
+run_length_locked(const struct mxio_tickets *tickets)
+{
+    const struct mxio_spent *spent = &tickets->spent;
+    const uint64_t rows = (uint64_t)tickets->params->batch_size * tickets->depth;
+    const uint64_t fair = rows / (2 * (tickets->workers + 1));
+    const uint64_t most = fair < MXIO_RUN ? fair : MXIO_RUN;
+    uint64_t sum = 0;
+
+    for (int i = 0; i < MXIO_STAGE_COUNT; i++)
+        sum += spent->stage[i];
+    if (sum == 0 || most < 1)
+        return 1;
+    const uint64_t length = RUN_NS * spent->samples / sum;
+    return (size_t)(length < 1 ? 1 : length < most ? length : most);
+}
+
+/* True when there is a ticket. */
+static bool
+try_ticket_locked(struct mxio_tickets *tickets, struct mxio_slot *slot,
+                  struct mxio_ticket *out)
+{
+    const size_t most = run_length_locked(tickets);
+
+    out->first = slot->given;
+    out->count = 0;
+    while (out->count < most && !slot->closed && !tickets->ended)
+        if (!add_row_locked(tickets, slot, out))
+            break;
+    if (out->count == 0)
+        return false;
+    out->slot = slot;
+    tickets->out++;
+    tickets->runs++;
     return true;
 }
 
@@ -235,29 +282,48 @@ mxio_tickets_redo_locked(struct mxio_tickets *tickets, const struct mxio_cursor 
     pthread_cond_broadcast(&tickets->can_take);
 }
 
+enum mxio_status
+mxio_tickets_locate(struct mxio_tickets *tickets, struct mxio_row *row,
+                    struct mxio_error *err)
+{
+    bool found;
+
+    return row->located
+               ? MXIO_OK
+               : find_record(tickets, row->ask.epoch, row->position, row, &found, err);
+}
+
+void
+mxio_tickets_fail(struct mxio_tickets *tickets, const struct mxio_ticket *ticket,
+                  size_t row, struct mxio_error *err)
+{
+    struct mxio_slot *slot = ticket->slot;
+    const bool skip =
+        tickets->params->on_error == MXIO_SKIP && err->status != MXIO_ENOMEM;
+
+    pthread_mutex_lock(&tickets->lock);
+    if (skip && mxio_tickets_note_bad_locked(tickets, err) == MXIO_OK)
+        tickets->redo = slot->number < tickets->redo ? slot->number : tickets->redo;
+    else
+        fail_row_locked(slot, ticket->first + row, err);
+    pthread_mutex_unlock(&tickets->lock);
+}
+
 void
 mxio_tickets_give_back(struct mxio_tickets *tickets, struct mxio_ticket *ticket,
-                       struct mxio_error *err)
+                       const struct mxio_row *made)
 {
     struct mxio_slot *slot = ticket->slot;
 
     pthread_mutex_lock(&tickets->lock);
     tickets->out--;
-    slot->done++;
-    slot->rows[ticket->row] = ticket->what;
+    slot->done += ticket->count;
+    memcpy(slot->rows + ticket->first, made, ticket->count * sizeof *made);
     ticket->slot = NULL;
     for (int i = 0; i < MXIO_STAGE_COUNT; i++)
         tickets->spent.stage[i] += ticket->spent.stage[i];
     tickets->spent.samples += ticket->spent.samples;
     tickets->spent.bytes += ticket->spent.bytes;
-    if (err->status != MXIO_OK && err->status != MXIO_EFOREIGN) {
-        const bool skip =
-            tickets->params->on_error == MXIO_SKIP && err->status != MXIO_ENOMEM;
-        if (skip && mxio_tickets_note_bad_locked(tickets, err) == MXIO_OK)
-            tickets->redo = slot->number < tickets->redo ? slot->number : tickets->redo;
-        else
-            fail_row_locked(slot, ticket->row, err);
-    }
     if (tickets->redo != NO_REDO && tickets->out == 0 && !tickets->holding) {
         const struct mxio_cursor before =
             tickets->slots[tickets->redo % tickets->depth].before;
@@ -288,7 +354,7 @@ next_candidate_locked(struct mxio_tickets *tickets, struct mxio_row *row,
         position = tickets->count != MXIO_UNKNOWN && position + 1 >= tickets->count
                        ? 0
                        : position + 1;
-        status = find_record_locked(tickets, epoch, position, row, &found, err);
+        status = find_record(tickets, epoch, position, row, &found, err);
         if (status == MXIO_OK && found &&
             !mxio_badlist_has(&tickets->bad, row->ask.record)) {
             *err = MXIO_NO_ERROR;
@@ -368,6 +434,7 @@ look_at_extent(struct mxio_tickets *tickets, struct mxio_error *err)
     if (status == MXIO_OK && (order->shuffle || chunked || !order->sequential))
         status =
             mxio_reader_count(tickets->reader, &tickets->extent, &tickets->count, err);
+    tickets->settled = status == MXIO_OK && tickets->count != MXIO_UNKNOWN && !chunked;
     return status;
 }
 
@@ -430,8 +497,10 @@ mxio_tickets_count(struct mxio_tickets *tickets, uint64_t *out, struct mxio_erro
     pthread_mutex_lock(&tickets->lock);
     const enum mxio_status status =
         mxio_reader_count(tickets->reader, &tickets->extent, out, err);
-    if (status == MXIO_OK)
+    if (status == MXIO_OK && tickets->count == MXIO_UNKNOWN) {
         tickets->count = *out;
+        tickets->settled = tickets->chunks.count == 0;
+    }
     pthread_mutex_unlock(&tickets->lock);
     return status;
 }

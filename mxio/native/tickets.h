@@ -14,7 +14,7 @@
  *
  * Owner:   the tickets own slots and rows; blocks in slots belong to whoever put them
  *          there. Params and reader are borrowed.
- * Threads: take, give_back, next_candidate for workers; the rest for one consumer;
+ * Threads: take, locate, fail, give_back, next_candidate, leave for workers; the rest for one consumer;
  *          stop, errors for anyone. One mutex, held for a few microseconds; it also
  *          guards the reader's table.
  * Errors:  what the order or the reader says, inside the batch.
@@ -37,8 +37,13 @@
 struct mxio_row {
     struct mxio_ask ask;
     uint64_t position;
+    bool located; /* ask.record and ask.place are known */
     bool foreign; /* the consumer must decode it */
 };
+
+/* Rows of one batch that a worker makes in one go: many when they are small, so that
+ * the lock is taken seldom. */
+#define MXIO_RUN 32
 
 enum mxio_slot_state { MXIO_SLOT_FREE, MXIO_SLOT_FILLING, MXIO_SLOT_READY };
 
@@ -74,6 +79,7 @@ struct mxio_tickets {
     struct mxio_cursor cursor;
     struct mxio_chunks chunks; /* of shuffle_chunk_size */
     uint64_t count;            /* records of the part, or MXIO_UNKNOWN */
+    bool settled; /* nothing is left to learn: records are found without the lock */
     uint64_t next_fill, next_give;
     uint64_t redo; /* lowest batch to deal again once no ticket is out */
     size_t out;    /* tickets */
@@ -84,14 +90,15 @@ struct mxio_tickets {
     struct mxio_spent spent;
     uint64_t idle;           /* nanoseconds that workers waited for a free slot */
     uint64_t waited;         /* nanoseconds that the consumer waited for a batch */
+    uint64_t runs;           /* tickets taken */
     struct mxio_badlist bad; /* records left out or replaced */
 };
 
 struct mxio_ticket {
-    struct mxio_slot *slot; /* NULL: nobody holds it */
-    size_t row;
-    struct mxio_row what;
-    struct mxio_spent spent; /* on the sample */
+    struct mxio_slot *slot;         /* NULL: nobody holds it */
+    size_t first, count;            /* rows of the slot */
+    struct mxio_row rows[MXIO_RUN]; /* as they were dealt */
+    struct mxio_spent spent;        /* on the samples */
 };
 
 /* Nothing is dealt before start. */
@@ -131,11 +138,21 @@ mxio_tickets_take(struct mxio_tickets *tickets, struct mxio_ticket *out);
 void
 mxio_tickets_leave(struct mxio_tickets *tickets);
 
-/* The sample is made, or *err says why not; MXIO_EFOREIGN is no failure. The ticket's
- * slot is NULL then. */
+/* Find the row's record, unless it is located. */
+MXIO_MUST_USE enum mxio_status
+mxio_tickets_locate(struct mxio_tickets *tickets, struct mxio_row *row,
+                    struct mxio_error *err);
+
+/* Row `row` of the ticket failed, as *err says. */
+void
+mxio_tickets_fail(struct mxio_tickets *tickets, const struct mxio_ticket *ticket,
+                  size_t row, struct mxio_error *err);
+
+/* The samples are made, or were reported. `made` has a row for each of the ticket's, as
+ * it is now. The ticket's slot is NULL then. */
 void
 mxio_tickets_give_back(struct mxio_tickets *tickets, struct mxio_ticket *ticket,
-                       struct mxio_error *err);
+                       const struct mxio_row *made);
 
 /* True for a failure that on_error="replace" answers with another record. */
 bool

@@ -75,18 +75,19 @@ static struct mxio_ticket
 take(struct desk *desk)
 {
     struct mxio_ticket ticket = {.slot = NULL};
+    struct mxio_error err = MXIO_NO_ERROR;
 
     if (!mxio_tickets_take(&desk->tickets, &ticket))
         check_failed(__FILE__, __LINE__, "no ticket");
+    else if (mxio_tickets_locate(&desk->tickets, ticket.rows, &err) != MXIO_OK)
+        check_failed(__FILE__, __LINE__, err.message);
     return ticket;
 }
 
 static void
 give_good(struct desk *desk, struct mxio_ticket *ticket)
 {
-    struct mxio_error err = MXIO_NO_ERROR;
-
-    mxio_tickets_give_back(&desk->tickets, ticket, &err);
+    mxio_tickets_give_back(&desk->tickets, ticket, ticket->rows);
 }
 
 static void
@@ -94,9 +95,10 @@ give_bad(struct desk *desk, struct mxio_ticket *ticket)
 {
     struct mxio_error err = MXIO_NO_ERROR;
 
-    err.record = (int64_t)ticket->what.ask.record;
+    err.record = (int64_t)ticket->rows[0].ask.record;
     mxio_fail(&err, MXIO_EDATA, "record %d is bad", (int)err.record);
-    mxio_tickets_give_back(&desk->tickets, ticket, &err);
+    mxio_tickets_fail(&desk->tickets, ticket, 0, &err);
+    mxio_tickets_give_back(&desk->tickets, ticket, ticket->rows);
 }
 
 static enum mxio_wait
@@ -124,10 +126,10 @@ TEST(tickets_are_dealt_row_by_row_in_order)
 
     for (uint64_t i = 0; i < 6; i++) {
         struct mxio_ticket ticket = take(desk);
-        CHECK_INT(ticket.what.ask.record, i);
-        CHECK_INT(ticket.what.ask.epoch, 0);
-        CHECK_INT(ticket.what.ask.place.offset, 20 * i);
-        CHECK_INT(ticket.row, i % 3);
+        CHECK_INT(ticket.rows[0].ask.record, i);
+        CHECK_INT(ticket.rows[0].ask.epoch, 0);
+        CHECK_INT(ticket.rows[0].ask.place.offset, 20 * i);
+        CHECK_INT(ticket.first, i % 3);
         CHECK(ticket.slot == &desk->tickets.slots[i / 3]);
         CHECK_INT(next(desk), MXIO_NOT_YET);
         give_good(desk, &ticket);
@@ -289,14 +291,12 @@ TEST(the_failure_of_the_lowest_row_lies_in_the_batch)
 TEST(a_foreign_row_is_no_failure)
 {
     struct desk *desk = desk_new(2, 2, 1, MXIO_END_SHORT, MXIO_SKIP);
-    struct mxio_error err = MXIO_NO_ERROR;
     desk_start(desk, 0);
     struct mxio_ticket first = take(desk), second = take(desk);
 
     give_good(desk, &first);
-    second.what.foreign = true;
-    mxio_fail(&err, MXIO_EFOREIGN, "a BMP");
-    mxio_tickets_give_back(&desk->tickets, &second, &err);
+    second.rows[0].foreign = true;
+    mxio_tickets_give_back(&desk->tickets, &second, second.rows);
 
     CHECK_INT(next(desk), MXIO_GIVEN);
     CHECK_INT(desk->tickets.taken.err.status, MXIO_OK);
@@ -354,7 +354,7 @@ TEST(a_skipped_record_is_dealt_around_once_all_tickets_are_back)
     static const uint64_t rest[] = {3, 5, 6};
     for (int i = 0; i < 3; i++) {
         struct mxio_ticket ticket = take(desk);
-        CHECK_INT(ticket.what.ask.record, rest[i]);
+        CHECK_INT(ticket.rows[0].ask.record, rest[i]);
         give_good(desk, &ticket);
     }
     CHECK_INT(next(desk), MXIO_GIVEN);
@@ -381,15 +381,15 @@ TEST(records_skipped_together_are_left_out_together)
     static const uint64_t rest[] = {1, 3, 4, 5, 6, 8};
     for (int i = 0; i < 6; i++) {
         struct mxio_ticket ticket = take(desk);
-        CHECK_INT(ticket.what.ask.record, rest[i]);
+        CHECK_INT(ticket.rows[0].ask.record, rest[i]);
         give_good(desk, &ticket);
     }
     CHECK(lists(desk, (const int64_t[]){0, 2, 7}, 3));
     /* Known now, they are never dealt again. */
     desk_start(desk, 0);
     struct mxio_ticket first = take(desk), second = take(desk);
-    CHECK_INT(first.what.ask.record, 1);
-    CHECK_INT(second.what.ask.record, 3);
+    CHECK_INT(first.rows[0].ask.record, 1);
+    CHECK_INT(second.rows[0].ask.record, 3);
     give_good(desk, &first);
     give_good(desk, &second);
     desk_free(desk);
@@ -413,7 +413,7 @@ TEST(a_batch_that_was_given_can_be_dealt_again)
     static const uint64_t again[] = {0, 2, 3, 4};
     for (int i = 0; i < 4; i++) {
         struct mxio_ticket ticket = take(desk);
-        CHECK_INT(ticket.what.ask.record, again[i]);
+        CHECK_INT(ticket.rows[0].ask.record, again[i]);
         give_good(desk, &ticket);
     }
     CHECK_INT(next(desk), MXIO_GIVEN);
@@ -440,17 +440,17 @@ TEST(the_next_record_that_is_not_known_to_be_bad_takes_the_row)
     for (int i = 0; i < 5; i++)
         tickets[i] = take(desk);
 
-    CHECK_OK(candidate(desk, &tickets[1].what, &err), err);
-    CHECK_INT(tickets[1].what.ask.record, 2);
+    CHECK_OK(candidate(desk, &tickets[1].rows[0], &err), err);
+    CHECK_INT(tickets[1].rows[0].ask.record, 2);
     CHECK_INT(err.status, MXIO_OK);
-    CHECK_OK(candidate(desk, &tickets[1].what, &err), err);
-    CHECK_INT(tickets[1].what.ask.record, 3);
-    CHECK_OK(candidate(desk, &tickets[4].what, &err), err);
-    CHECK_INT(tickets[4].what.ask.record, 0); /* behind the last comes the first */
-    CHECK_OK(candidate(desk, &tickets[4].what, &err), err);
-    CHECK_INT(tickets[4].what.ask.record, 3); /* 1 and 2 are known */
+    CHECK_OK(candidate(desk, &tickets[1].rows[0], &err), err);
+    CHECK_INT(tickets[1].rows[0].ask.record, 3);
+    CHECK_OK(candidate(desk, &tickets[4].rows[0], &err), err);
+    CHECK_INT(tickets[4].rows[0].ask.record, 0); /* behind the last comes the first */
+    CHECK_OK(candidate(desk, &tickets[4].rows[0], &err), err);
+    CHECK_INT(tickets[4].rows[0].ask.record, 3); /* 1 and 2 are known */
     CHECK(lists(desk, (const int64_t[]){0, 1, 2, 4}, 4));
-    CHECK_INT(candidate(desk, &tickets[4].what, &err), MXIO_EDATA);
+    CHECK_INT(candidate(desk, &tickets[4].rows[0], &err), MXIO_EDATA);
     CHECK_SAYS(err.message, "no good record to take its place: record 3 is bad");
     for (int i = 0; i < 5; i++)
         give_good(desk, &tickets[i]);
@@ -466,10 +466,10 @@ TEST(a_replacement_is_found_before_the_end_was_seen)
     for (int i = 0; i < 4; i++)
         tickets[i] = take(desk);
 
-    CHECK_OK(candidate(desk, &tickets[3].what, &err), err);
-    CHECK_INT(tickets[3].what.ask.record, 0);
-    CHECK_OK(candidate(desk, &tickets[3].what, &err), err);
-    CHECK_INT(tickets[3].what.ask.record, 1);
+    CHECK_OK(candidate(desk, &tickets[3].rows[0], &err), err);
+    CHECK_INT(tickets[3].rows[0].ask.record, 0);
+    CHECK_OK(candidate(desk, &tickets[3].rows[0], &err), err);
+    CHECK_INT(tickets[3].rows[0].ask.record, 1);
     for (int i = 0; i < 4; i++)
         give_good(desk, &tickets[i]);
     desk_free(desk);
@@ -485,15 +485,15 @@ TEST(max_errors_bounds_the_list)
     for (int i = 0; i < 9; i++)
         tickets[i] = take(desk);
 
-    CHECK_OK(candidate(desk, &tickets[3].what, &err), err);
-    CHECK_OK(candidate(desk, &tickets[5].what, &err), err);
-    CHECK_INT(candidate(desk, &tickets[7].what, &err), MXIO_EDATA);
+    CHECK_OK(candidate(desk, &tickets[3].rows[0], &err), err);
+    CHECK_OK(candidate(desk, &tickets[5].rows[0], &err), err);
+    CHECK_INT(candidate(desk, &tickets[7].rows[0], &err), MXIO_EDATA);
     CHECK_SAYS(err.message, "more than max_errors=2 bad records; the last: record 7");
     CHECK(lists(desk, (const int64_t[]){3, 5}, 2));
     /* One that is listed already does not count again. */
-    tickets[3].what.ask.record = 3;
-    tickets[3].what.position = 3;
-    CHECK_OK(candidate(desk, &tickets[3].what, &err), err);
+    tickets[3].rows[0].ask.record = 3;
+    tickets[3].rows[0].position = 3;
+    CHECK_OK(candidate(desk, &tickets[3].rows[0], &err), err);
     for (int i = 0; i < 9; i++)
         give_good(desk, &tickets[i]);
     desk_free(desk);
@@ -530,8 +530,9 @@ TEST(one_bad_record_too_many_fails_one_batch)
             tickets[i] = take(desk);
         for (int k = 0; k < 2; k++) { /* records 1 and 5, in either order */
             struct mxio_ticket *bad = &tickets[k == late ? 1 : 5];
-            CHECK_INT(candidate(desk, &bad->what, &err), k == 0 ? MXIO_OK : MXIO_EDATA);
-            mxio_tickets_give_back(&desk->tickets, bad, &err);
+            CHECK_INT(candidate(desk, &bad->rows[0], &err), k == 0 ? MXIO_OK : MXIO_EDATA);
+            mxio_tickets_fail(&desk->tickets, bad, 0, &err);
+            mxio_tickets_give_back(&desk->tickets, bad, bad->rows);
         }
         for (int i = 0; i < 8; i++)
             if (i != 1 && i != 5)
@@ -557,7 +558,7 @@ TEST(an_epoch_can_be_started_anywhere_and_again)
         desk_start(desk, batch);
         for (uint64_t i = 0; i < 3; i++) {
             struct mxio_ticket ticket = take(desk);
-            CHECK_INT(ticket.what.ask.record, 3 * batch + i);
+            CHECK_INT(ticket.rows[0].ask.record, 3 * batch + i);
             give_good(desk, &ticket);
         }
         CHECK_INT(next(desk), MXIO_GIVEN);
@@ -600,9 +601,77 @@ TEST(starting_waits_for_the_tickets_that_are_out)
 
     CHECK(!early);
     struct mxio_ticket first = take(desk);
-    CHECK_INT(first.what.ask.record, 0);
-    CHECK_INT(first.row, 0);
+    CHECK_INT(first.rows[0].ask.record, 0);
+    CHECK_INT(first.first, 0);
     give_good(desk, &first);
+    desk_free(desk);
+}
+
+/* Samples of a microsecond each were met before: a ticket holds many of them. */
+static void
+make_small(struct desk *desk)
+{
+    desk->tickets.spent.samples = 1000;
+    desk->tickets.spent.stage[MXIO_STAGE_DECODE] = 1000000;
+}
+
+TEST(small_samples_are_dealt_in_runs)
+{
+    struct desk *desk = desk_new(250, 100, 4, MXIO_END_SHORT, MXIO_RAISE);
+    static const size_t counts[] = {32, 32, 32, 4, 32, 32, 32, 4, 32, 18};
+    make_small(desk);
+    desk_start(desk, 0);
+
+    uint64_t record = 0;
+    for (int i = 0; i < 10; i++) {
+        struct mxio_ticket ticket = take(desk);
+        CHECK_INT(ticket.count, counts[i]);
+        for (size_t k = 0; k < ticket.count; k++)
+            CHECK_INT(ticket.rows[k].position, record++);
+        give_good(desk, &ticket);
+    }
+
+    CHECK_INT(desk->tickets.runs, 10); /* not 250 */
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(next(desk), MXIO_GIVEN);
+    CHECK_INT(desk->tickets.taken.given, 50);
+    desk_free(desk);
+}
+
+TEST(many_workers_share_a_batch)
+{
+    struct desk *desk = desk_new(250, 100, 2, MXIO_END_SHORT, MXIO_RAISE);
+    make_small(desk);
+    desk->tickets.workers = 9;
+    desk_start(desk, 0);
+
+    struct mxio_ticket ticket = take(desk);
+
+    CHECK_INT(ticket.count, 10); /* two batches, two tickets for each and a new one */
+    give_good(desk, &ticket);
+    desk->tickets.workers = 0;
+    desk_free(desk);
+}
+
+TEST(bad_rows_of_a_run_are_known_each)
+{
+    struct desk *desk = desk_new(20, 10, 2, MXIO_END_SHORT, MXIO_RAISE);
+    struct mxio_error err;
+    make_small(desk);
+    desk_start(desk, 0);
+    struct mxio_ticket ticket = take(desk);
+    CHECK_INT(ticket.count, 10);
+
+    static const size_t bad[] = {7, 3, 5};
+    for (int i = 0; i < 3; i++) {
+        err = MXIO_NO_ERROR;
+        mxio_fail(&err, MXIO_EDATA, "row %zu is bad", bad[i]);
+        mxio_tickets_fail(&desk->tickets, &ticket, bad[i], &err);
+    }
+    give_good(desk, &ticket);
+
+    CHECK_INT(next(desk), MXIO_GIVEN);
+    CHECK_SAYS(desk->tickets.taken.err.message, "row 3 is bad");
     desk_free(desk);
 }
 
@@ -614,8 +683,8 @@ TEST(wrapped_positions_belong_to_the_next_epoch)
 
     for (int i = 0; i < 6; i++) {
         struct mxio_ticket ticket = take(desk);
-        CHECK_INT(ticket.what.ask.record, records[i]);
-        CHECK_INT(ticket.what.ask.epoch, i == 5);
+        CHECK_INT(ticket.rows[0].ask.record, records[i]);
+        CHECK_INT(ticket.rows[0].ask.epoch, i == 5);
         give_good(desk, &ticket);
     }
 
@@ -712,6 +781,9 @@ main(void)
     RUN(one_bad_record_too_many_fails_one_batch);
     RUN(an_epoch_can_be_started_anywhere_and_again);
     RUN(starting_waits_for_the_tickets_that_are_out);
+    RUN(small_samples_are_dealt_in_runs);
+    RUN(many_workers_share_a_batch);
+    RUN(bad_rows_of_a_run_are_known_each);
     RUN(wrapped_positions_belong_to_the_next_epoch);
     RUN(the_count_and_the_offsets_are_those_of_the_records);
     RUN(a_part_without_records_is_an_error);
