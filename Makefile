@@ -28,6 +28,7 @@ debug: ## the same without optimisation, assertions on
 
 test: ## C programs, then pytest
 	$(NATIVE) test
+	$(NATIVE) VARIANT=zlib png
 	$(PYTHON) -m pytest
 
 check: ## formatting, lint, types, floors, generated files, warnings; changes nothing

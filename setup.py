@@ -1,8 +1,8 @@
-"""Builds mxio._core: finds libjpeg-turbo, libpng and zlib, proves them, sets the flags.
+"""Builds mxio._core: finds the C libraries, proves them, sets the flags.
 
-Each library is looked for under MXIO_JPEG_ROOT, MXIO_PNG_ROOT or MXIO_ZLIB_ROOT when
-that is set (it is an order: nothing else is tried then), by pkg-config, and on the
-default paths.
+Each library is looked for under the folder that its variable (MXIO_JPEG_ROOT and so on)
+names when that is set (it is an order: nothing else is tried then), by pkg-config, and
+on the default paths. Without libdeflate zlib does its work.
 For developers: MXIO_DEBUG=1 builds without optimisation and with assertions,
 MXIO_SANITIZE=address,undefined with those sanitizers.
 """
@@ -25,10 +25,12 @@ WARNINGS = ["-Wall", "-Wextra", "-Wshadow"]
 # Contraction to fused multiply-add would make results depend on the processor.
 COMPILE = ["-std=gnu11", "-ffp-contract=off", "-fvisibility=hidden", "-pthread"]
 INSTALL = """
-  Debian, Ubuntu: apt install gcc python3-dev libjpeg-dev libpng-dev
+  Debian, Ubuntu: apt install gcc python3-dev libjpeg-dev libpng-dev libdeflate-dev
   Fedora:         dnf install gcc python3-devel libjpeg-turbo-devel libpng-devel
+                      libdeflate-devel
   Alpine:         apk add gcc musl-dev python3-dev libjpeg-turbo-dev libpng-dev
-  macOS:          xcode-select --install; brew install jpeg-turbo libpng"""
+                      libdeflate-dev
+  macOS:          xcode-select --install; brew install jpeg-turbo libpng libdeflate"""
 
 
 class Library(NamedTuple):
@@ -40,8 +42,18 @@ class Library(NamedTuple):
     link: str
     root: str
     proof: str
+    flags: tuple[str, ...] = ()
+    otherwise: "Library | None" = None
 
 
+ZLIB = Library(
+    "zlib >= 1.2.9",
+    "zlib",
+    "zlib.h",
+    "z",
+    "MXIO_ZLIB_ROOT",
+    "#include <zlib.h>\nint main(void) { return crc32_z(0, Z_NULL, 0) != 0; }\n",
+)
 LIBRARIES = [
     Library(
         "libjpeg-turbo >= 2.1.2 (the plain IJG libjpeg will not do)",
@@ -63,13 +75,18 @@ LIBRARIES = [
         "#include <png.h>\n#if PNG_LIBPNG_VER < 10600\n#error too old\n#endif\n"
         "int main(void) { return png_access_version_number() == 0; }\n",
     ),
+    ZLIB,
     Library(
-        "zlib, which libpng needs too",
-        "zlib",
-        "zlib.h",
-        "z",
-        "MXIO_ZLIB_ROOT",
-        "#include <zlib.h>\nint main(void) { return zlibVersion() == 0; }\n",
+        "libdeflate",
+        "libdeflate",
+        "libdeflate.h",
+        "deflate",
+        "MXIO_DEFLATE_ROOT",
+        "#include <libdeflate.h>\nint main(void) {\n"
+        "return libdeflate_zlib_decompress_ex(libdeflate_alloc_decompressor(),\n"
+        "                                     0, 0, 0, 0, 0, 0) == 0; }\n",
+        ("-DMXIO_LIBDEFLATE",),
+        ZLIB,
     ),
 ]
 
@@ -153,8 +170,10 @@ class BuildCore(build_ext):
         tried = []
         for place in places(library):
             if self.builds(library.proof, place):
-                return place
+                return Place(place.name, [*place.compile, *library.flags], place.link)
             tried.append(place.name)
+        if library.otherwise and not os.environ.get(library.root):
+            return self.find(library.otherwise)
         raise PlatformError(
             f"mxio needs {library.title}; looked for it by {', '.join(tried)}. "
             f"Set {library.root} to the folder that holds its include and lib, or "

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import mxio
 from tests.conftest import DataSet, picture, write_set
 
 PROGRAM = Path(__file__).with_name("batch_digests.py")
@@ -92,6 +94,16 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Any:
         return {"simd": said["simd"], "digests": digests}
 
     return answer
+
+
+def test_features_name_libraries_and_level() -> None:
+    features = mxio.features()
+
+    assert features["jpeg"].startswith("libjpeg-turbo ")
+    assert re.fullmatch(
+        r"libpng 1\.[\d.]+, (libdeflate|zlib) 1\.[\d.]+", features["png"]
+    )
+    assert features["simd"] in LEVELS.values()
 
 
 @pytest.mark.parametrize("level", [level for level in LEVELS if level != "off"])

@@ -198,6 +198,7 @@ to_int8(int8_t *out, const uint8_t *in, size_t count, const struct mxio_affine *
 const struct mxio_kernels mxio_kernels_scalar = {
     .name = "scalar",
     .color = &mxio_color_kernels_scalar,
+    .unfilter_row = mxio_unfilter_row_scalar,
     .stretch_row = stretch_row,
     .blend_rows = blend_rows,
     .stretch_taps = stretch_taps,

@@ -14,6 +14,7 @@
 
 #include "base.h"
 #include "kernels_color.h"
+#include "kernels_png.h"
 
 /* Weights of a bilinear resize are multiples of 1 / 2048, as in OpenCV. */
 #define MXIO_WEIGHT_BITS 11
@@ -47,6 +48,7 @@ struct mxio_warp_point {
 struct mxio_kernels {
     const char *name;
     const struct mxio_color_kernels *color;
+    mxio_unfilter_row *unfilter_row;
 
     /*
      * Horizontal pass of a resize, for width pixels of `channels` (1, 3, 4): out[x][c] =

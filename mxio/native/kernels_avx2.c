@@ -449,6 +449,7 @@ to_int8(int8_t *out, const uint8_t *in, size_t count, const struct mxio_affine *
 const struct mxio_kernels mxio_kernels_avx2 = {
     .name = "avx2",
     .color = &mxio_color_kernels_avx2,
+    .unfilter_row = mxio_unfilter_row_avx2,
     .stretch_row = stretch_row,
     .blend_rows = blend_rows,
     .stretch_taps = stretch_taps,

@@ -6,12 +6,13 @@
 
 #include <png.h>
 
+#include "png_plain.h"
+
 #define SIGNATURE_SIZE ((size_t)8)
-#define MAX_SIDE 1000000 /* libpng's own default */
-/* Chunks that are kept whole (texts, profiles) stay below this. */
-#define MAX_CHUNK (8 * 1024 * 1024)
 
 struct mxio_png {
+    struct mxio_plain_png plain;
+    bool is_plain, only_libpng;
     png_structp codec; /* NULL between pictures: libpng has no reuse */
     png_infop info;
     const uint8_t *bytes;
@@ -80,9 +81,16 @@ mxio_png_free(struct mxio_png *png)
     if (png == NULL)
         return;
     close_picture(png);
+    mxio_plain_png_free(&png->plain);
     mxio_buffer_free(&png->rows);
     mxio_buffer_free(&png->row);
     mxio_free(png);
+}
+
+void
+mxio_png_only_libpng(struct mxio_png *png)
+{
+    png->only_libpng = true;
 }
 
 static int
@@ -98,15 +106,10 @@ stored_channels(png_structp codec, png_infop info)
     return type == PNG_COLOR_TYPE_GRAY ? 1 : 3;
 }
 
-enum mxio_status
-mxio_png_open(struct mxio_png *png, const uint8_t *bytes, size_t size,
-              int64_t max_pixels, struct mxio_picture *out, struct mxio_error *err)
+/* The header as libpng reads it, from the start of the bytes. */
+static enum mxio_status
+open_libpng(struct mxio_png *png, struct mxio_error *err)
 {
-    if (!mxio_png_sniff(bytes, size))
-        return mxio_fail(err, MXIO_EDATA, "not a PNG");
-    close_picture(png);
-    png->bytes = bytes;
-    png->size = size;
     png->place = 0;
     png->err = err;
     if (setjmp(png->back)) {
@@ -123,25 +126,49 @@ mxio_png_open(struct mxio_png *png, const uint8_t *bytes, size_t size,
         return mxio_fail(err, MXIO_ENOMEM, "no memory for a PNG decoder");
     }
     png_set_read_fn(png->codec, png, give_bytes);
-    png_set_user_limits(png->codec, MAX_SIDE, MAX_SIDE);
-    png_set_chunk_malloc_max(png->codec, MAX_CHUNK);
+    png_set_user_limits(png->codec, MXIO_PNG_MAX_SIDE, MXIO_PNG_MAX_SIDE);
+    png_set_chunk_malloc_max(png->codec, MXIO_PNG_MAX_TEXT);
     png_read_info(png->codec, png->info);
-
-    const png_uint_32 width = png_get_image_width(png->codec, png->info);
-    const png_uint_32 height = png_get_image_height(png->codec, png->info);
-    if ((int64_t)width * height > max_pixels) {
-        close_picture(png);
-        return mxio_fail(err, MXIO_EDATA,
-                         "PNG: %u x %u pixels are more than max_pixels=%lld", width,
-                         height, (long long)max_pixels);
-    }
     png->picture =
-        (struct mxio_picture){.width = (int)width,
-                              .height = (int)height,
+        (struct mxio_picture){.width = (int)png_get_image_width(png->codec, png->info),
+                              .height =
+                                  (int)png_get_image_height(png->codec, png->info),
                               .channels = stored_channels(png->codec, png->info),
                               .bits = png_get_bit_depth(png->codec, png->info),
                               .orientation = 1};
-    *out = png->picture;
+    return MXIO_OK;
+}
+
+enum mxio_status
+mxio_png_open(struct mxio_png *png, const uint8_t *bytes, size_t size,
+              int64_t max_pixels, struct mxio_picture *out, struct mxio_error *err)
+{
+    if (!mxio_png_sniff(bytes, size))
+        return mxio_fail(err, MXIO_EDATA, "not a PNG");
+    close_picture(png);
+    png->bytes = bytes;
+    png->size = size;
+    png->is_plain =
+        !png->only_libpng &&
+        mxio_plain_png_open(&png->plain, bytes + SIGNATURE_SIZE, size - SIGNATURE_SIZE);
+    if (png->is_plain)
+        png->picture =
+            (struct mxio_picture){.width = png->plain.width,
+                                  .height = png->plain.height,
+                                  .channels = mxio_plain_png_channels(&png->plain),
+                                  .bits = 8,
+                                  .orientation = 1};
+    const enum mxio_status status = png->is_plain ? MXIO_OK : open_libpng(png, err);
+    if (status != MXIO_OK)
+        return status;
+    const struct mxio_picture picture = png->picture;
+    if ((int64_t)picture.width * picture.height > max_pixels) {
+        close_picture(png);
+        return mxio_fail(err, MXIO_EDATA,
+                         "PNG: %d x %d pixels are more than max_pixels=%lld",
+                         picture.width, picture.height, (long long)max_pixels);
+    }
+    *out = picture;
     return MXIO_OK;
 }
 
@@ -221,18 +248,15 @@ read_rows(struct mxio_png *png, int channels, bool bgr, struct mxio_rect window,
     return MXIO_OK;
 }
 
-enum mxio_status
-mxio_png_read(struct mxio_png *png, int channels, bool bgr, struct mxio_rect window,
-              struct mxio_view *out, struct mxio_error *err)
+static enum mxio_status
+read_libpng(struct mxio_png *png, int channels, bool bgr, struct mxio_rect window,
+            struct mxio_view *out, struct mxio_error *err)
 {
     size_t stride = 0;
-
-    if (channels == 4 && png->picture.channels != 4)
-        return mxio_fail(err, MXIO_EDATA, "PNG: expected 4 channels, got %d",
-                         png->picture.channels);
     const bool interlaced =
         png_get_interlace_type(png->codec, png->info) != PNG_INTERLACE_NONE;
     const enum mxio_status status = read_rows(png, channels, bgr, window, &stride, err);
+
     close_picture(png);
     if (status != MXIO_OK)
         return status;
@@ -245,6 +269,26 @@ mxio_png_read(struct mxio_png *png, int channels, bool bgr, struct mxio_rect win
                               .channels = channels,
                               .held = window};
     return MXIO_OK;
+}
+
+enum mxio_status
+mxio_png_read(struct mxio_png *png, int channels, bool bgr, struct mxio_rect window,
+              struct mxio_view *out, struct mxio_error *err)
+{
+    bool done = false;
+
+    if (channels == 4 && png->picture.channels != 4)
+        return mxio_fail(err, MXIO_EDATA, "PNG: expected 4 channels, got %d",
+                         png->picture.channels);
+    if (png->is_plain) {
+        enum mxio_status status =
+            mxio_plain_png_read(&png->plain, channels, bgr, window, out, &done, err);
+        if (status == MXIO_OK && !done) /* damaged, or not quite: it is libpng's word */
+            status = open_libpng(png, err);
+        if (status != MXIO_OK || done)
+            return status;
+    }
+    return read_libpng(png, channels, bgr, window, out, err);
 }
 
 struct encoder {

@@ -1,5 +1,5 @@
 /*
- * PNG, the only place that knows libpng: header, decode, encode.
+ * PNG: header, decode, encode. png.c is the only place that knows libpng.
  *
  * Owner:   a decoder keeps its memory from one picture to the next; the view of a
  *          decoded window is borrowed from it until the next open. The bytes given to
@@ -15,6 +15,10 @@
 
 struct mxio_png;
 
+#define MXIO_PNG_MAX_SIDE 1000000 /* libpng's own default */
+/* Chunks that libpng keeps whole (texts, profiles) stay below this. */
+#define MXIO_PNG_MAX_TEXT (8 * 1024 * 1024)
+
 bool
 mxio_png_sniff(const uint8_t *bytes, size_t size);
 
@@ -25,6 +29,12 @@ mxio_png_new(struct mxio_png **out, struct mxio_error *err);
 void
 mxio_png_free(struct mxio_png *png);
 
+/*
+ * Plain pictures (png_plain.h) are decoded here, the others by libpng, and on damage its
+ * word holds: wrong are a checksum of header, palette or pixels, a missing chunk or row;
+ * put up with are damage in other chunks (texts, profiles), which are left out, and data
+ * behind the last row.
+ */
 MXIO_MUST_USE enum mxio_status
 mxio_png_open(struct mxio_png *png, const uint8_t *bytes, size_t size,
               int64_t max_pixels, struct mxio_picture *out, struct mxio_error *err);
@@ -37,6 +47,10 @@ mxio_png_open(struct mxio_png *png, const uint8_t *bytes, size_t size,
 MXIO_MUST_USE enum mxio_status
 mxio_png_read(struct mxio_png *png, int channels, bool bgr, struct mxio_rect window,
               struct mxio_view *out, struct mxio_error *err);
+
+/* For tests: leave plain pictures to libpng, too. */
+void
+mxio_png_only_libpng(struct mxio_png *png);
 
 /* 1, 3 or 4 channels, level 0 to 9. *out is freed with mxio_free. */
 MXIO_MUST_USE enum mxio_status

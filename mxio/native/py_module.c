@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "inflate.h"
 #include "jpeg.h"
 #include "kernels.h"
 #include "png.h"
@@ -197,8 +198,12 @@ features(PyObject *module, PyObject *ignored)
 {
     (void)module;
     (void)ignored;
-    return Py_BuildValue("{ssssss}", "jpeg", mxio_jpeg_version(), "png",
-                         mxio_png_version(), "simd", mxio_kernels_best()->name);
+    PyObject *png =
+        PyUnicode_FromFormat("%s, %s", mxio_png_version(), mxio_inflate_version());
+
+    return png == NULL ? NULL
+                       : Py_BuildValue("{sssNss}", "jpeg", mxio_jpeg_version(), "png",
+                                       png, "simd", mxio_kernels_best()->name);
 }
 
 static PyMethodDef methods[] = {

@@ -109,6 +109,10 @@ def pngs() -> Iterator[bytes]:
     for colour, depths in kinds.items():
         for bits, interlaced in product(depths, [False, True]):
             yield png(colour, bits, interlaced)
+    for mode in ["L", "RGB", "P", "RGBA"]:
+        out = io.BytesIO()
+        picture(mode, 40, 9).save(out, "PNG", icc_profile=b"no profile")
+        yield out.getvalue()
 
 
 def part(kind: int, payload: bytes) -> bytes:

@@ -24,7 +24,11 @@ SANITIZE_fuzz = $(SANITIZE_asan) $(if $(LIBFUZZER),-fsanitize=fuzzer-no-link)
 LEVEL_plain = -O2
 LEVEL_cover = -O0 --coverage
 LEVEL = $(or $(LEVEL_$(VARIANT)),-O1 -fno-omit-frame-pointer)
-CFLAGS = $(CORE_CFLAGS) $(LEVEL) -g $(SANITIZE_$(VARIANT)) -iquote mxio/native -MMD
+# The core as a build makes it that finds no libdeflate.
+WITHOUT_zlib = -UMXIO_LIBDEFLATE
+LIBS_zlib = -lz
+CFLAGS = $(CORE_CFLAGS) $(WITHOUT_$(VARIANT)) $(LEVEL) -g $(SANITIZE_$(VARIANT)) \
+    -iquote mxio/native -MMD
 
 CORE = $(filter-out mxio/native/py_%,$(wildcard mxio/native/*.c))
 OBJECTS = $(CORE:mxio/native/%.c=$(OUT)/%.o)
@@ -34,7 +38,7 @@ EVERY_C = $(wildcard mxio/native/*.c tests/native/*.c tests/fuzz/*.c)
 # With much address space randomisation no room is left for the thread sanitizer's shadow.
 RUN_tsan = $(if $(shell command -v setarch),setarch -R)
 
-.PHONY: test warnings tidy fuzz cover
+.PHONY: test png warnings tidy fuzz cover
 .SECONDARY: $(OBJECTS)
 
 test: $(TESTS)
@@ -43,12 +47,15 @@ test: $(TESTS)
 	    echo "$$test passed"; \
 	done
 
+png: $(OUT)/test_inflate $(OUT)/test_png $(OUT)/test_png_plain
+	@for test in $^; do $$test && echo "$$test passed" || exit 1; done
+
 $(OUT)/%.o: mxio/native/%.c $(ARGUMENTS)
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) -c $< -o $@
 
 $(OUT)/test_%: tests/native/test_%.c $(OBJECTS)
-	@$(CC) $(CFLAGS) $< $(OBJECTS) $(CORE_LIBS) -o $@
+	@$(CC) $(CFLAGS) $< $(OBJECTS) $(CORE_LIBS) $(LIBS_$(VARIANT)) -o $@
 
 # Every file of the core, the bindings and the tests, each warning an error.
 warnings:
@@ -63,7 +70,7 @@ tidy:
 
 MAIN_fuzz = $(if $(LIBFUZZER),-fsanitize=fuzzer,tests/fuzz/standalone.c)
 $(OUT)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/standalone.c $(OBJECTS)
-	@$(CC) $(CFLAGS) $< $(MAIN_fuzz) $(OBJECTS) $(CORE_LIBS) -o $@
+	@$(CC) $(CFLAGS) $< $(MAIN_fuzz) $(OBJECTS) $(CORE_LIBS) $(LIBS_$(VARIANT)) -o $@
 
 # Inputs that crashed once are kept in tests/fuzz/corpus; new ones are written there.
 fuzz: $(OUT)/fuzz_$(T)
