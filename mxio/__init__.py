@@ -8,12 +8,14 @@ from mxio import context, image, io, recordio
 from mxio import image as img
 from mxio import ndarray as nd
 from mxio._core import features
+from mxio._views import LabelRange
 from mxio.context import Context, cpu, gpu
 from mxio.errors import DataError, MxioError, MXNetError, ParameterError
 
 __all__ = [
     "Context",
     "DataError",
+    "LabelRange",
     "MXNetError",
     "MxioError",
     "ParameterError",

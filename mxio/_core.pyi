@@ -52,6 +52,7 @@ class Loader:
         index: Buffer | None,
         labels: Buffer | None,
         mean: Buffer | None,
+        records: tuple[int, int] | Buffer | None,
         /,
     ) -> None:
         """Open the files and check everything; threads start with the first `next`.
@@ -60,7 +61,8 @@ class Loader:
         which round_batch decides the end of an epoch. decoder: pixels (height, width,
         channels), red first, of a picture that the core does not know. index, labels:
         the bytes of path_imgidx and path_imglist. mean: float32 (channels, height,
-        width).
+        width). records: chosen ones, (first, count) or uint64 ordinals, at least
+        one and none twice, which nobody may change; None for all.
         """
     def start(self, epoch: int, base: int, batch: int, step: int, /) -> None:
         """Begin an epoch `base` positions in; make batches batch, batch + step, ..."""
@@ -196,6 +198,11 @@ def open_mnist(
 def encode_record(payload: Buffer, /) -> bytes:
     """The bytes of one record in a file: head(s), payload, padding. ValueError from
     2**29 bytes on.
+    """
+
+def list_labels(text: Buffer, path: str, ids: Buffer, width: int, /) -> Block:
+    """The labels that a list file gives records with these ids (uint64): float64
+    (ids, width), NaN for an id that it does not list. DataError names the line.
     """
 
 def parse_index(text: Buffer, path: str, /) -> tuple[Block, Block]:

@@ -23,6 +23,8 @@ _KEPT = [
     "path_imgrec",
     "path_imgidx",
     "path_imglist",
+    "records",
+    "record_layout",
     "data_shape",
     "label_width",
     "detect",

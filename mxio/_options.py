@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from typing import Literal, TypedDict
 
+from mxio._views import Selection
+
 
 class Options(TypedDict, total=False):
     """Options that the faces for classification share."""
@@ -95,6 +97,8 @@ class NumpyOptions(Options, total=False):
     part_index: int
     rank: int | None
     world_size: int | None
+    records: Selection | None
+    record_layout: Literal["auto", "plain", "insightface"]
     last_batch: Literal["drop", "pad", "partial"]
     label_dtype: Literal["float32", "float64", "int32", "int64"]
 
@@ -106,6 +110,8 @@ class TorchOptions(Options, total=False):
     world_size: int | None
     shard: Literal["records", "partition"]
     num_workers: int | None
+    records: Selection | None
+    record_layout: Literal["auto", "plain", "insightface"]
     last_batch: Literal["drop", "pad", "partial"]
     label_dtype: Literal["float32", "float64", "int32", "int64"]
 

@@ -38,7 +38,8 @@ _FREE = frozenset(
         "cache_index",
         "data_name",
         "label_name",
-        "records",
+        "records",  # its digest is compared
+        "record_layout",
     }
 )
 _SHAPING = frozenset({"DATASET", "AUGMENTATION"})

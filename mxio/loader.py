@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mxio import _core, _mean, _state
 from mxio._cores import cores
 from mxio._files import read_whole, resolve
+from mxio._views import View
 from mxio.params import TABLE
 
 __all__ = ["BadRecord", "Batch", "ImageLoader"]
@@ -91,12 +92,14 @@ def _decode_unknown(data: bytes, channels: int) -> NDArray[np.uint8]:
 class ImageLoader:
     """Batches of decoded, augmented samples of one part of a data set, epoch by epoch.
 
-    Internal to the faces, which bind the options (`params.bind`) and decide what an
-    epoch is. `running` is the order of mx.io: round_batch decides how an epoch ends.
+    Internal to the faces, which bind the options (`params.bind`), settle `records`
+    (`_views.settle`) and decide what an epoch is. `running` is the order of mx.io:
+    round_batch decides how an epoch ends.
     """
 
     def __init__(self, options: dict[str, Any], *, running: bool) -> None:
         given = dict(options)
+        view: View | None = given.pop("records", None)  # not for the core's table
         files = resolve(given["path_imgrec"])
         if not given.get("preprocess_threads"):
             given["preprocess_threads"] = min(cores(), TABLE["preprocess_threads"].high)
@@ -112,13 +115,15 @@ class ImageLoader:
                 read_whole(index) if index else None,
                 read_whole(labels) if labels else None,
                 None if mean is None else mean.data,
+                None if view is None else view.chosen,
             )
 
         if _mean.is_absent(given):
             core(None)  # before a file is made, everything else has to be right
-        self._core = core(_mean.mean_image(given, ImageLoader))
+        self._core = core(_mean.mean_image(given | {"records": view}, ImageLoader))
         self.options = given
         self._files = files
+        self._view = view
         self._counted = bool(index) or not running or bool(given.get("shuffle"))
         channels, height, width = given["data_shape"]
         self.layout = _name(given, "layout")
@@ -178,7 +183,10 @@ class ImageLoader:
     def identity(self) -> dict[str, Any]:
         """What a state says of files and options, see `_state`."""
         records = self.count() if self._counted else None
-        return _state.describe(self.options, self._files, records)
+        made = _state.describe(self.options, self._files, records)
+        if self._view is not None:
+            made["options"]["records"] = self._view.digest()
+        return made
 
     def count(self) -> int:
         """Records of this part."""

@@ -226,6 +226,7 @@ _EXPECTED = {
     "SIZES": "a shape such as (3,)",
     "INTS": "a whole number, or several",
     "REALS": "a number, or several",
+    "OBJECT": "keys, a slice, a LabelRange, or a function of (key, label)",
 }
 
 
@@ -341,6 +342,11 @@ def _several(value: object) -> list[Any]:
     return [value]
 
 
+def _object(row: Param, value: object) -> object:
+    """As it is: the face says what it may be."""
+    return value
+
+
 _CONVERTERS = {
     "INT": _int,
     "REAL": _real,
@@ -351,4 +357,5 @@ _CONVERTERS = {
     "SIZES": _sizes,
     "INTS": _ints,
     "REALS": _reals,
+    "OBJECT": _object,
 }

@@ -116,6 +116,8 @@ def value_for(draw: random.Random, row: Param) -> Any:
     if row.name == "rotate_list":
         angles = [draw.randint(-370, 370) for _ in range(draw.randint(0, 4))]
         return draw.choice([",", ", ", ", "]).join(map(str, angles))
+    if row.kind == "OBJECT":
+        return draw.sample(range(7), draw.randint(0, 7))
     if row.kind == "TEXT":
         return draw.choice(["x", "data", ""])
     return number_for(draw, row)

@@ -176,6 +176,7 @@ WRONG_TYPES: dict[str, list[Any]] = {
     "FLAG": [1.5, 1.0, "maybe", (), [True], b"true", np.float64(1)],
     "CHOICE": [1, 1.5, [], object(), True],
     "TEXT": [1, b"path", 1.5, True, ("path",), ["path"]],
+    "OBJECT": [3, 1.5, "keys", {1: 2}, {1}, [1.5], [[1]], np.float32(1)],
     "SHAPE": [3, 1.5, {"channels": 3}, (3, 8.0, 8), (3, "8", 8)],
 }
 

@@ -39,7 +39,14 @@ def count(paths: list[str], parts: int, part: int, index: bytes | None) -> int:
     options = OPTIONS | {"path_imgrec": "x", "num_parts": parts, "part_index": part}
     try:
         loader = Loader(
-            options, paths, False, lambda *_: np.zeros(0, np.uint8), index, None, None
+            options,
+            paths,
+            False,
+            lambda *_: np.zeros(0, np.uint8),
+            index,
+            None,
+            None,
+            None,
         )
     except Exception as error:
         assert "holds no record" in str(error)

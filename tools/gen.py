@@ -134,6 +134,7 @@ def type_of(row: Row) -> str:
         "SHAPE": "tuple[int, int, int]",
         "INTS": "int | Sequence[int]",
         "REALS": "float | Sequence[float]",
+        "OBJECT": "Selection | None",
     }[row.kind]
     may_be_none = row.kind in ("INT", "REAL") and row.default is None
     return f"{plain} | None" if may_be_none else plain
@@ -158,6 +159,8 @@ def options_py(rows: list[Row]) -> str:
         "import os",
         "from collections.abc import Sequence",
         "from typing import Literal, TypedDict",
+        "",
+        "from mxio._views import Selection",
     ]
     doc = "Options that the faces for classification share."
     lines += options_class("Options", "TypedDict", doc, shared)
@@ -191,6 +194,7 @@ def cells(row: Row) -> Iterator[str]:
         "SHAPE": "tuple of 3 int",
         "INTS": "int, or tuple of them",
         "REALS": "float, or tuple of them",
+        "OBJECT": "see there",
     }[row.kind]
     yield "required" if row.required else f"`{row.default!r}`"
     if row.kind in ("INT", "REAL", "INTS", "REALS"):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mxio import _state, params
 from mxio._options import NumpyOptions
 from mxio._ranks import fill_rank
+from mxio._views import settle
 from mxio.loader import BadRecord, Batch, ImageLoader
 
 __all__ = ["ImageRecordLoader"]
@@ -39,6 +40,7 @@ class ImageRecordLoader:
     def __init__(self, **options: Unpack[NumpyOptions]) -> None:
         bound = params.bind(type(self).__name__, params.NUMPY, options)
         fill_rank(bound)
+        settle(bound)
         self._loader = ImageLoader(bound, running=False)
         self._partial = bound.get("last_batch", _PARTIAL) == _PARTIAL
         self._cursor = _state.Cursor()

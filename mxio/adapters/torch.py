@@ -15,6 +15,7 @@ from mxio._cores import cores
 from mxio._epochs import LAST_EPOCH, Epochs
 from mxio._options import TorchOptions
 from mxio._ranks import fill_rank
+from mxio._views import settle
 from mxio.errors import MxioError, ParameterError
 from mxio.loader import BadRecord, Batch, ImageLoader
 
@@ -60,6 +61,7 @@ class ImageRecordDataset(IterableDataset[Pair]):
             type(self).__name__, params.TORCH, options, optional=("batch_size",)
         )
         fill_rank(bound)
+        settle(bound)
         self._rank: int = bound["rank"]
         self._world: int = bound["world_size"]
         self._partition = bound.pop("shard", 0) == _PARTITION

@@ -195,6 +195,8 @@ open_inputs(struct mxio_loader *loader, const struct mxio_loader_inputs *inputs,
         *about = MXIO_INPUT_INDEX;
         status = use_index(loader, inputs, err);
     }
+    if (status == MXIO_OK)
+        status = mxio_reader_select(loader->reader, &inputs->selection, err);
     if (status == MXIO_OK && inputs->list_text != NULL) {
         *about = MXIO_INPUT_LIST;
         status = mxio_labels_parse(&loader->labels, inputs->list_text,

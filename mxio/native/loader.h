@@ -16,6 +16,7 @@
 #include "base.h"
 #include "params.h"
 #include "pool.h"
+#include "reader.h"
 #include "sample.h"
 #include "tickets.h"
 
@@ -30,7 +31,8 @@ struct mxio_loader_inputs {
     size_t index_size;
     const char *list_text; /* of path_imglist, NULL when there is none */
     size_t list_size;
-    const float *mean; /* mean image, NULL when there is none */
+    const float *mean;               /* mean image, NULL when there is none */
+    struct mxio_selection selection; /* its ordinals outlive the loader */
     size_t thread_count;
     bool running; /* the order of mx.io: round_batch decides the end */
 };

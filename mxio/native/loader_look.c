@@ -104,8 +104,7 @@ enum mxio_status
 mxio_loader_offsets(struct mxio_loader *loader, struct mxio_block **out,
                     struct mxio_error *err)
 {
-    uint64_t ignored;
-    const enum mxio_status status = mxio_loader_count(loader, &ignored, err);
+    const enum mxio_status status = mxio_loader_check_process(loader, err);
 
     return status != MXIO_OK ? status
                              : mxio_tickets_offsets(&loader->tickets, out, err);

@@ -13,9 +13,12 @@
 #define EVERY 15
 #define REQUIRED true
 #define OPTIONAL false
-#define COMMON(group_, faces_, need_, name_, doc_)                                     \
+#define WORDS(group_, faces_, need_, name_, doc_)                                      \
     .name = #name_, .group = MXIO_##group_, .faces = (faces_), .required = (need_),    \
-    .doc = (doc_), .offset = offsetof(struct mxio_params, name_)
+    .doc = (doc_)
+#define COMMON(group_, faces_, need_, name_, doc_)                                     \
+    WORDS(group_, faces_, need_, name_, doc_),                                         \
+        .offset = offsetof(struct mxio_params, name_)
 
 /* A REAL's bounds are doubles, an INT's must keep all 64 bits. */
 #define RANGE_INT(initial_, low_, high_)                                               \
@@ -38,12 +41,15 @@ const struct mxio_param mxio_param_table[] = {
 #define LIST(kind_, group_, faces_, need_, name_, initial_, low_, high_, doc_)         \
     {COMMON(group_, faces_, need_, name_, doc_), .kind = MXIO_##kind_,                 \
      RANGE_REAL(initial_, low_, high_)},
+#define OBJECT(group_, faces_, need_, name_, doc_)                                     \
+    {WORDS(group_, faces_, need_, name_, doc_), .kind = MXIO_OBJECT},
 #include "params.def"
 #undef NUMBER
 #undef CHOICE
 #undef TEXT
 #undef SHAPE
 #undef LIST
+#undef OBJECT
 };
 
 const size_t mxio_param_count = sizeof mxio_param_table / sizeof mxio_param_table[0];
@@ -108,6 +114,7 @@ mxio_params_init(struct mxio_params *out, struct mxio_error *err)
             status = mxio_params_set_text(out, row, row->text, err);
             break;
         case MXIO_SHAPE:
+        case MXIO_OBJECT:
             break; /* zeros: not given */
         case MXIO_INTS:
         case MXIO_REALS:

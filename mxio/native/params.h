@@ -22,7 +22,8 @@ enum mxio_kind {
     MXIO_TEXT,
     MXIO_SHAPE,
     MXIO_INTS,
-    MXIO_REALS
+    MXIO_REALS,
+    MXIO_OBJECT /* only in the table: the face makes use of it */
 };
 enum mxio_group {
     MXIO_DATASET,
@@ -36,6 +37,7 @@ enum { MXIO_FACE_MX = 1, MXIO_FACE_NUMPY = 2, MXIO_FACE_TORCH = 4, MXIO_FACE_DET
 
 /* Places in the lists of choices, in the order of params.def. */
 enum { MXIO_SHARD_RECORDS, MXIO_SHARD_PARTITION };
+enum { MXIO_RECORDS_AUTO, MXIO_RECORDS_PLAIN, MXIO_RECORDS_INSIGHTFACE };
 enum { MXIO_LAST_DROP, MXIO_LAST_PAD, MXIO_LAST_PARTIAL };
 enum { MXIO_FLOAT32, MXIO_FLOAT16, MXIO_UINT8, MXIO_INT8 };
 enum { MXIO_NCHW, MXIO_NHWC };
@@ -71,12 +73,14 @@ struct mxio_params {
 #define SHAPE(group, faces, need, name, doc) struct mxio_shape name;
 #define LIST(kind, group, faces, need, name, initial, low, high, doc)                  \
     struct mxio_list name;
+#define OBJECT(group, faces, need, name, doc)
 #include "params.def"
 #undef NUMBER
 #undef CHOICE
 #undef TEXT
 #undef SHAPE
 #undef LIST
+#undef OBJECT
 };
 
 /* One row of params.def. Numbers use low, high, initial, lists those of a REAL; CHOICE

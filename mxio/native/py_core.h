@@ -75,8 +75,7 @@ extern PyType_Spec py_block_spec, py_loader_spec, py_file_spec, py_rows_spec,
     py_set_spec;
 
 /* Functions of the module, by file. */
-extern PyMethodDef py_picture_methods[];
-extern PyMethodDef py_mnist_methods[];
+extern PyMethodDef py_picture_methods[], py_mnist_methods[], py_scan_methods[];
 PyObject *
 py_params_table(void);
 

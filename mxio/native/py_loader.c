@@ -11,8 +11,9 @@
 
 struct py_loader {
     PyObject_HEAD struct mxio_loader *loader;
-    PyObject *decoder; /* decoder of last resort: (bytes, channels) -> pixels */
-    char **paths;      /* of the data files, NULL at the end */
+    PyObject *decoder;  /* decoder of last resort: (bytes, channels) -> pixels */
+    char **paths;       /* of the data files, NULL at the end */
+    Py_buffer ordinals; /* of the chosen records, which the loader borrows */
     int channels;
     double timeout; /* seconds; 0: none */
     bool busy;      /* a consumer is inside, without the GIL */
@@ -43,6 +44,29 @@ borrow_views(PyObject *const *objects, Py_buffer *views)
         if (PyObject_GetBuffer(objects[i], &views[i], PyBUF_SIMPLE) < 0)
             return -1;
     }
+    return 0;
+}
+
+/* The chosen records: (first, count), an array of ordinals, or None for all; 0, or -1
+ * with an exception. */
+static int
+borrow_selection(struct py_loader *self, PyObject *chosen, struct mxio_selection *out)
+{
+    unsigned long long first, count;
+
+    if (chosen == Py_None)
+        return 0;
+    if (PyTuple_Check(chosen)) {
+        if (!PyArg_ParseTuple(chosen, "KK:records", &first, &count))
+            return -1;
+        *out = (struct mxio_selection){.first = first, .count = count};
+        return 0;
+    }
+    if (PyObject_GetBuffer(chosen, &self->ordinals, PyBUF_SIMPLE) < 0)
+        return -1;
+    *out =
+        (struct mxio_selection){.ordinals = self->ordinals.buf,
+                                .count = (size_t)self->ordinals.len / sizeof(uint64_t)};
     return 0;
 }
 
@@ -118,7 +142,7 @@ make_from_views(struct py_loader *self, struct py_state *state, PyObject *option
 static PyObject *
 loader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    PyObject *options, *files, *decoder, *objects[VIEW_COUNT];
+    PyObject *options, *files, *decoder, *chosen, *objects[VIEW_COUNT];
     Py_buffer views[VIEW_COUNT] = {{.obj = NULL}};
     int running;
 
@@ -126,8 +150,8 @@ loader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_TypeError, "Loader takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "OOpOOOO:Loader", &options, &files, &running, &decoder,
-                          &objects[INDEX], &objects[LABELS], &objects[MEAN]))
+    if (!PyArg_ParseTuple(args, "OOpOOOOO:Loader", &options, &files, &running, &decoder,
+                          &objects[INDEX], &objects[LABELS], &objects[MEAN], &chosen))
         return NULL;
     struct py_loader *self = (struct py_loader *)PyType_GenericAlloc(type, 0);
     if (self == NULL)
@@ -137,6 +161,7 @@ loader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     const bool made =
         py_paths_append(&self->paths, &inputs.path_count, files) == 0 &&
         borrow_views(objects, views) == 0 &&
+        borrow_selection(self, chosen, &inputs.selection) == 0 &&
         make_from_views(self, py_state_of_type(type), options, &inputs, views) == 0;
     for (int i = 0; i < VIEW_COUNT; i++)
         PyBuffer_Release(&views[i]); /* nothing for one that was not borrowed */
@@ -171,6 +196,7 @@ loader_dealloc(PyObject *object)
     Py_BEGIN_ALLOW_THREADS /* the workers finish their samples first */
         mxio_loader_free(self->loader);
     Py_END_ALLOW_THREADS py_paths_free(self->paths);
+    PyBuffer_Release(&self->ordinals);
     Py_CLEAR(self->decoder);
     PyObject_GC_Del(object);
     Py_DECREF(type);

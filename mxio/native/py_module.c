@@ -249,6 +249,7 @@ module_exec(PyObject *module)
     if (failed || add_errors(module, state) < 0 ||
         PyModule_AddFunctions(module, py_picture_methods) < 0 ||
         PyModule_AddFunctions(module, py_mnist_methods) < 0 ||
+        PyModule_AddFunctions(module, py_scan_methods) < 0 ||
         PyModule_AddIntConstant(module, "FACE_MX", MXIO_FACE_MX) < 0 ||
         PyModule_AddIntConstant(module, "FACE_NUMPY", MXIO_FACE_NUMPY) < 0 ||
         PyModule_AddIntConstant(module, "FACE_TORCH", MXIO_FACE_TORCH) < 0 ||

@@ -4,9 +4,9 @@
 #include <string.h>
 
 static const char *const kind_names[] =
-    {[MXIO_INT] = "INT",       [MXIO_REAL] = "REAL",  [MXIO_FLAG] = "FLAG",
-     [MXIO_CHOICE] = "CHOICE", [MXIO_TEXT] = "TEXT",  [MXIO_SHAPE] = "SHAPE",
-     [MXIO_INTS] = "INTS",     [MXIO_REALS] = "REALS"};
+    {[MXIO_INT] = "INT",       [MXIO_REAL] = "REAL",   [MXIO_FLAG] = "FLAG",
+     [MXIO_CHOICE] = "CHOICE", [MXIO_TEXT] = "TEXT",   [MXIO_SHAPE] = "SHAPE",
+     [MXIO_INTS] = "INTS",     [MXIO_REALS] = "REALS", [MXIO_OBJECT] = "OBJECT"};
 static const char *const group_names[] = {[MXIO_DATASET] = "DATASET",
                                           [MXIO_BATCH] = "BATCH",
                                           [MXIO_AUGMENTATION] = "AUGMENTATION",
@@ -145,6 +145,8 @@ set_value(struct mxio_params *params, const struct mxio_param *row, PyObject *va
     case MXIO_INTS:
     case MXIO_REALS:
         return set_list(params, row, value, err);
+    case MXIO_OBJECT:
+        return mxio_fail(err, MXIO_EPARAM, "%s is not for the core", row->name);
     default:
         return mxio_params_set_int(params, row, PyLong_AsLongLong(value), err);
     }

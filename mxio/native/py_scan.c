@@ -1,6 +1,9 @@
 /* RecordSet: the records of a file set by ordinal, and what their headers say. */
 #include "py_core.h"
 
+#include <math.h>
+
+#include "labels.h"
 #include "reader.h"
 #include "scan.h"
 
@@ -297,4 +300,62 @@ PyType_Spec py_set_spec = {
     .basicsize = sizeof(struct py_set),
     .flags = Py_TPFLAGS_DEFAULT,
     .slots = set_slots,
+};
+
+/* ---- labels of a list file ---- */
+
+/* Labels of each id, (count, width) float64, NaN for an id without a line. */
+static enum mxio_status
+look_up(const Py_buffer *text, const Py_buffer *ids, size_t width,
+        struct mxio_block **out, struct mxio_error *err)
+{
+    const size_t count = (size_t)ids->len / sizeof(uint64_t);
+    const uint64_t *wanted = ids->buf;
+    struct mxio_labels *labels = NULL;
+
+    enum mxio_status status =
+        mxio_labels_parse(&labels, text->buf, (size_t)text->len, width, err);
+    if (status == MXIO_OK)
+        status = mxio_block_new(out, count * width * sizeof(double), err);
+    for (size_t row = 0; row < count && status == MXIO_OK; row++) {
+        double *to = (double *)(void *)(*out)->bytes + row * width;
+        const double *found = mxio_labels_find(labels, wanted[row]);
+        for (size_t i = 0; i < width; i++)
+            to[i] = found != NULL ? found[i] : NAN;
+    }
+    mxio_labels_free(labels);
+    return status;
+}
+
+static PyObject *
+list_labels(PyObject *module, PyObject *args)
+{
+    const struct py_state *state = PyModule_GetState(module);
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_block *labels = NULL;
+    Py_buffer text, ids;
+    const char *path;
+    int width;
+    enum mxio_status status;
+
+    if (!PyArg_ParseTuple(args, "y*sy*i:list_labels", &text, &path, &ids, &width))
+        return NULL;
+    if (width < 1 || width > MOST_LABELS) {
+        PyErr_Format(PyExc_ValueError, "width must be in [1, %d], got %d", MOST_LABELS,
+                     width);
+        status = MXIO_EPARAM;
+    } else {
+        Py_BEGIN_ALLOW_THREADS status =
+            look_up(&text, &ids, (size_t)width, &labels, &err);
+        Py_END_ALLOW_THREADS if (status != MXIO_OK) py_raise(state, &err, NULL, path);
+    }
+    PyBuffer_Release(&text);
+    PyBuffer_Release(&ids);
+    return status == MXIO_OK ? py_block_wrap(state, labels) : NULL;
+}
+
+PyMethodDef py_scan_methods[] = {
+    {"list_labels", list_labels, METH_VARARGS,
+     "Labels of a list file for an array of ids."},
+    {NULL, NULL, 0, NULL},
 };

@@ -23,11 +23,23 @@ struct mxio_place {
     uint64_t offset, end;
 };
 
+/* Chosen records, in this order: ordinals[0 .. count), or first, first + 1, ... when
+ * ordinals is NULL; count 0 chooses all. */
+struct mxio_selection {
+    const uint64_t *ordinals;
+    uint64_t first, count;
+};
+
 /* The records of a part: ordinals from first on, up to the byte `end`, at most `most`
- * of them. */
+ * of them; or those of an array, when there is one. */
 struct mxio_extent {
+    const uint64_t *ordinals;
     uint64_t first, most, end;
 };
+
+/* The ordinal of the record at a position of the extent. */
+uint64_t
+mxio_extent_ordinal(const struct mxio_extent *extent, uint64_t position);
 
 MXIO_MUST_USE enum mxio_status
 mxio_reader_open(struct mxio_reader **out, const char *const *paths, size_t path_count,
@@ -43,8 +55,15 @@ MXIO_MUST_USE enum mxio_status
 mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_t count,
                       struct mxio_error *err);
 
+/* Let parts be those of the chosen records, which must exist; none may come twice. The
+ * ordinals are borrowed for as long as the reader lives. */
+MXIO_MUST_USE enum mxio_status
+mxio_reader_select(struct mxio_reader *reader, const struct mxio_selection *selection,
+                   struct mxio_error *err);
+
 /*
- * Part part_index of num_parts: by records when there is an index, else by bytes, a
+ * Part part_index of num_parts: by records when they are chosen, or when there is an
+ * index, else by bytes, a
  * record belonging to the part in which its first byte lies (MXNet's rule;
  * mxnet.md 1.5, 1.6).
  */
@@ -67,6 +86,10 @@ mxio_reader_count(struct mxio_reader *reader, const struct mxio_extent *extent,
 /* Bytes of all files. */
 uint64_t
 mxio_reader_size(const struct mxio_reader *reader);
+
+/* Learn all heads, of chosen records and others. */
+MXIO_MUST_USE enum mxio_status
+mxio_reader_complete(struct mxio_reader *reader, struct mxio_error *err);
 
 /* The offsets known so far; borrowed until the next call. */
 const uint64_t *

@@ -131,6 +131,16 @@ put_label(const struct mxio_params *params, double value, size_t i, void *out,
     return MXIO_OK;
 }
 
+/* More labels than are asked for do no harm in faces of InsightFace, (identity,
+ * aligned); elsewhere label_width must be right. */
+static bool
+fits(const struct mxio_params *params, uint32_t flag)
+{
+    return flag == 0 || flag == params->label_width ||
+           (flag > params->label_width &&
+            params->record_layout == MXIO_RECORDS_INSIGHTFACE);
+}
+
 /* The list's labels if there is a list; else those packed in the record; else the one
  * in its header. */
 static enum mxio_status
@@ -146,7 +156,7 @@ put_labels(const struct mxio_source *source, const struct mxio_imgrec *record,
         if (listed == NULL)
             return mxio_fail(err, MXIO_EDATA, "path_imglist has no line with id %llu",
                              (unsigned long long)record->id);
-    } else if (record->flag > 0 && record->flag != width) {
+    } else if (!fits(source->params, record->flag)) {
         return mxio_fail(err, MXIO_EDATA,
                          "the record holds %u labels, label_width is %zu", record->flag,
                          width);

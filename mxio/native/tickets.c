@@ -33,11 +33,12 @@ find_record(struct mxio_tickets *tickets, uint64_t epoch, uint64_t position,
         tickets->settled = tickets->chunks.count == 0;
         return MXIO_OK;
     }
-    *out = (struct mxio_row){.ask = {.epoch = epoch,
-                                     .record = tickets->extent.first + at,
-                                     .place = place},
-                             .position = position,
-                             .located = true};
+    *out =
+        (struct mxio_row){.ask = {.epoch = epoch,
+                                  .record = mxio_extent_ordinal(&tickets->extent, at),
+                                  .place = place},
+                          .position = position,
+                          .located = true};
     return MXIO_OK;
 }
 
@@ -441,17 +442,29 @@ look_at_extent(struct mxio_tickets *tickets, struct mxio_error *err)
 static enum mxio_status
 make_chunks(struct mxio_tickets *tickets, struct mxio_error *err)
 {
-    size_t known;
-    const uint64_t *offsets = mxio_reader_offsets(tickets->reader, &known);
-    const uint64_t first = tickets->extent.first;
+    uint64_t bytes = 0;
 
     if (tickets->params->shuffle_chunk_size == 0)
         return MXIO_OK;
-    const uint64_t last = first + tickets->count;
-    const uint64_t end =
-        last < known ? offsets[last] : mxio_reader_size(tickets->reader);
-    return mxio_chunks_make(&tickets->chunks, tickets->params, offsets + first,
-                            tickets->count, end - offsets[first], err);
+    /* Where the records of the part lie when they are put one behind the other. */
+    uint64_t *starts = mxio_alloc((size_t)tickets->count * sizeof *starts);
+    if (starts == NULL)
+        return mxio_fail(err, MXIO_ENOMEM, "no memory for the chunks of %llu records",
+                         (unsigned long long)tickets->count);
+    enum mxio_status status = MXIO_OK;
+    for (uint64_t i = 0; i < tickets->count && status == MXIO_OK; i++) {
+        struct mxio_place place = {0, 0};
+        bool found;
+        status = mxio_reader_locate(tickets->reader, &tickets->extent, i, &place,
+                                    &found, err);
+        starts[i] = bytes;
+        bytes += place.end - place.offset;
+    }
+    if (status == MXIO_OK)
+        status = mxio_chunks_make(&tickets->chunks, tickets->params, starts,
+                                  tickets->count, bytes, err);
+    mxio_free(starts);
+    return status;
 }
 
 enum mxio_status
@@ -512,8 +525,10 @@ mxio_tickets_offsets(struct mxio_tickets *tickets, struct mxio_block **out,
     size_t count;
 
     pthread_mutex_lock(&tickets->lock);
+    enum mxio_status status = mxio_reader_complete(tickets->reader, err);
     const uint64_t *offsets = mxio_reader_offsets(tickets->reader, &count);
-    const enum mxio_status status = mxio_block_new(out, count * sizeof *offsets, err);
+    if (status == MXIO_OK)
+        status = mxio_block_new(out, count * sizeof *offsets, err);
     if (status == MXIO_OK)
         memcpy((*out)->bytes, offsets, count * sizeof *offsets);
     pthread_mutex_unlock(&tickets->lock);

@@ -182,7 +182,7 @@ mxio_tickets_redo(struct mxio_tickets *tickets, int milliseconds,
 MXIO_MUST_USE enum mxio_status
 mxio_tickets_count(struct mxio_tickets *tickets, uint64_t *out, struct mxio_error *err);
 
-/* Copies of all offsets known to the reader; free with mxio_block_release. */
+/* Copies of the offsets of all heads; free with mxio_block_release. */
 MXIO_MUST_USE enum mxio_status
 mxio_tickets_offsets(struct mxio_tickets *tickets, struct mxio_block **out,
                      struct mxio_error *err);

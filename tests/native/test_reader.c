@@ -884,6 +884,94 @@ TEST(after_a_failed_allocation_the_walk_goes_on_where_it_was)
     script_free(script);
 }
 
+/* The ordinals of a part of the chosen records, by what reading them gives. */
+static bool
+part_is(struct mxio_reader *reader, uint64_t num_parts, uint64_t part_index,
+        const struct script *script, const uint64_t *expected, uint64_t count)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_extent part;
+
+    if (mxio_reader_part(reader, num_parts, part_index, &part, &err) != MXIO_OK ||
+        count_of(reader, &part) != count)
+        return false;
+    for (uint64_t i = 0; i <= count; i++) {
+        struct mxio_place place;
+        bool found;
+        if (mxio_reader_locate(reader, &part, i, &place, &found, &err) != MXIO_OK ||
+            found != (i < count))
+            return false;
+        if (found && (place.offset != script->heads[expected[i]] ||
+                      mxio_extent_ordinal(&part, i) != expected[i]))
+            return false;
+    }
+    return true;
+}
+
+TEST(chosen_records_are_a_set_of_their_own_cut_into_parts_by_records)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct script *script = small_script(); /* 6 records */
+    struct mxio_reader *reader = open_bytes(script->file.at, script->file.size);
+    static const uint64_t chosen[] = {4, 0, 5, 2};
+    const struct mxio_selection some = {.ordinals = chosen, .count = 4};
+    const struct mxio_selection range = {.first = 2, .count = 3};
+    static const uint64_t ranged[] = {2, 3, 4};
+
+    CHECK_INT(script->count, 6);
+    CHECK_OK(mxio_reader_select(reader, &some, &err), err);
+    CHECK(part_is(reader, 1, 0, script, chosen, 4));
+    CHECK(part_is(reader, 3, 0, script, chosen, 2));
+    CHECK(part_is(reader, 3, 1, script, chosen + 2, 2));
+    CHECK(part_is(reader, 3, 2, script, chosen, 0));
+    CHECK_OK(mxio_reader_select(reader, &range, &err), err);
+    CHECK(part_is(reader, 1, 0, script, ranged, 3));
+    CHECK(part_is(reader, 2, 1, script, ranged + 2, 1));
+    mxio_reader_free(reader);
+    script_free(script);
+}
+
+TEST(chosen_records_are_hopped_to_and_no_further)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct script *script = small_script();
+    struct mxio_reader *reader = open_bytes(script->file.at, script->file.size);
+    const struct mxio_selection range = {.first = 1, .count = 1};
+    struct mxio_extent part;
+    size_t known;
+
+    CHECK_OK(mxio_reader_select(reader, &range, &err), err);
+    CHECK_OK(mxio_reader_part(reader, 1, 0, &part, &err), err);
+    CHECK_INT(count_of(reader, &part), 1);
+    mxio_reader_offsets(reader, &known);
+    CHECK(known < script->count);
+    CHECK_OK(mxio_reader_complete(reader, &err), err);
+    mxio_reader_offsets(reader, &known);
+    CHECK_INT(known, script->count);
+    mxio_reader_free(reader);
+    script_free(script);
+}
+
+TEST(a_chosen_record_that_there_is_not_is_refused)
+{
+    struct script *script = small_script();
+    static const uint64_t behind[] = {0, 6};
+    static const struct mxio_selection wrong[] = {{.ordinals = behind, .count = 2},
+                                                  {.first = 6, .count = 1},
+                                                  {.first = 5, .count = 2},
+                                                  {.first = 5, .count = UINT64_MAX},
+                                                  {.first = UINT64_MAX, .count = 3}};
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct mxio_error err = MXIO_NO_ERROR;
+        struct mxio_reader *reader = open_bytes(script->file.at, script->file.size);
+        CHECK_INT(mxio_reader_select(reader, &wrong[i], &err), MXIO_EPARAM);
+        CHECK_SAYS(err.message, "of 6 records");
+        mxio_reader_free(reader);
+    }
+    script_free(script);
+}
+
 int
 main(void)
 {
@@ -916,5 +1004,8 @@ main(void)
     RUN(any_number_of_threads_read_at_once);
     RUN(every_failing_allocation_is_survived);
     RUN(after_a_failed_allocation_the_walk_goes_on_where_it_was);
+    RUN(chosen_records_are_a_set_of_their_own_cut_into_parts_by_records);
+    RUN(chosen_records_are_hopped_to_and_no_further);
+    RUN(a_chosen_record_that_there_is_not_is_refused);
     return check_result();
 }
