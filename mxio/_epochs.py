@@ -1,48 +1,105 @@
-"""Which epoch an iteration of a dataset is, agreed upon by processes that share no
-lock.
+"""Which epoch an iteration of a dataset is, and where it begins, agreed upon by
+processes that share no lock.
 """
 
 from typing import TYPE_CHECKING
 
+from mxio.errors import ParameterError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["LAST_EPOCH", "Epochs"]
+__all__ = ["LAST_EPOCH", "WORDS", "Epochs", "check_epoch"]
 
 # A loader that begins there can go on for as many epochs again.
 LAST_EPOCH = 2**31 - 1
 _EPOCH_BITS = 32
 _KEY_BITS = 31
+# Slots of processes: slot 0 of the one that made the table, the others of DataLoader
+# workers. Behind them: epoch + 1 and position of the loaded cursor, and how often one
+# was loaded.
+_SLOTS = 1025
+_CURSOR_EPOCH, _CURSOR_SAMPLES, _LOADS = _SLOTS, _SLOTS + 1, _SLOTS + 2
+WORDS = _SLOTS + 3
+
+
+def check_epoch(epoch: int) -> None:
+    """ParameterError for an epoch that no loader can begin with."""
+    if not 0 <= epoch <= LAST_EPOCH:
+        raise ParameterError(f"epoch must be in [0, {LAST_EPOCH}], got {epoch}")
 
 
 class Epochs:
     """A table in shared memory: one word for each process, (key of the iteration, epoch
-    + 1).
+    + 1), and a cursor.
 
     All workers of one DataLoader iteration see the same key: its base seed, and how
     many iterations they have begun themselves (persistent workers begin several). The
     first to begin takes the epoch behind all others in the table; whoever finds its key
     there takes the epoch beside it. A word is written at once, so two that begin at the
     same time take the same epoch.
+
+    The cursor of a loaded state is written before the iteration that it is for, and
+    belongs to the first one that is its epoch.
     """
+
+    workers_max = _SLOTS - 1
 
     def __init__(self, words: "Tensor") -> None:
         words.share_memory_()  # type: ignore[no-untyped-call]
         self._words = words
-        self._begun: dict[int, int] = {}
+        self._seed = 0
+        self._begun = 0
 
-    def next(self, slot: int, seed: int) -> int:
-        """The epoch of the iteration that `slot` begins now."""
-        begun = self._begun[seed] = self._begun.get(seed, 0) + 1
-        key = hash((seed, begun)) & ((1 << _KEY_BITS) - 1)
+    def next(self, slot: int, seed: int) -> tuple[int, int]:
+        """The epoch of the iteration that `slot` begins now, and the position in it."""
+        self._begun = self._begun + 1 if seed == self._seed else 1
+        self._seed = seed
+        key = self._key()
         words: list[int] = self._words.tolist()
-        same = [w for w in words if w and w >> _EPOCH_BITS == key]
-        last = max(w & ((1 << _EPOCH_BITS) - 1) for w in words)
+        slots = words[:_SLOTS]
+        same = [w for w in slots if w >> _EPOCH_BITS == key]
+        last = max(w & ((1 << _EPOCH_BITS) - 1) for w in slots)
         number = same[0] & ((1 << _EPOCH_BITS) - 1) if same else last + 1
         self._words[slot] = key << _EPOCH_BITS | number
-        return number - 1
+        loaded = words[_CURSOR_EPOCH] == number
+        return number - 1, words[_CURSOR_SAMPLES] if loaded else 0
+
+    def move(self, slot: int, epoch: int) -> None:
+        """The iteration that `slot` has begun is another epoch: its own state says so.
+
+        Every worker of the iteration does the same.
+        """
+        key = self._key()
+        for place, word in enumerate(self._words[:_SLOTS].tolist()):
+            if word >> _EPOCH_BITS != key:
+                self._words[place] = 0
+        self._words[slot] = key << _EPOCH_BITS | epoch + 1
+        self._words[_CURSOR_EPOCH] = self._words[_CURSOR_SAMPLES] = 0
 
     def set(self, epoch: int) -> None:
-        """Make `epoch` the next one."""
-        self._words.zero_()
+        """Make `epoch` the next one, from its start unless a cursor in it was loaded
+        and waits.
+        """
+        slots = self._words[:_SLOTS]
+        begun = bool((slots >> _EPOCH_BITS).any())
+        if not begun and int(self._words[_CURSOR_EPOCH]) == epoch + 1:
+            return
+        slots.zero_()
         self._words[0] = epoch
+        self._words[_CURSOR_EPOCH] = self._words[_CURSOR_SAMPLES] = 0
+
+    def load(self, epoch: int, samples: int) -> None:
+        """Make `epoch` the next one, begun behind `samples` positions."""
+        self.set(epoch)
+        self._words[_CURSOR_SAMPLES] = samples
+        self._words[_CURSOR_EPOCH] = epoch + 1
+        self._words[_LOADS] += 1
+
+    def loads(self) -> int:
+        """How often a cursor was loaded: an iteration that began before is outdated."""
+        return int(self._words[_LOADS])
+
+    def _key(self) -> int:
+        """The key of the iteration of this process; 0 stands for none."""
+        return hash((self._seed, self._begun)) & ((1 << _KEY_BITS) - 1) or 1

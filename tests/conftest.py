@@ -149,8 +149,10 @@ def epoch_bytes(batches: Iterable[Any]) -> list[tuple[bytes, bytes, bytes, int]]
 
 
 def run_python(
-    program: str, *arguments: object, timeout: float = 60
+    program: str, *arguments: object, timeout: float = 60, warnings: str = "error"
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program with warnings as errors; it may import the mxio under test."""
-    command = [sys.executable, "-W", "error", "-c", program, *map(str, arguments)]
+    """Run a program, by default with warnings as errors; it may import the mxio under
+    test.
+    """
+    command = [sys.executable, "-W", warnings, "-c", program, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout)

@@ -1,0 +1,115 @@
+"""The native loaders behind a data set: made in the process that uses them, when it
+does.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import get_worker_info
+
+from mxio import params
+from mxio._cores import cores
+from mxio._ranks import Mesh, fill_rank
+from mxio._views import settle
+from mxio.errors import ParameterError
+from mxio.loader import BadRecord, ImageLoader
+
+__all__ = ["PARTIAL", "Readers", "bind"]
+
+PARTIAL = params.TABLE["last_batch"].choices.index("partial")
+_PARTITION = params.TABLE["shard"].choices.index("partition")
+_SKIP = params.TABLE["on_error"].choices.index("skip")
+
+
+def bind(
+    caller: str,
+    options: dict[str, Any],
+    optional: tuple[str, ...] = (),
+    *,
+    mesh: Mesh | None,
+    dp_dims: Sequence[str] | None,
+    process_group: Any,
+) -> tuple[dict[str, Any], str]:
+    """Canonical values of the options, rank and world_size among them, and in words
+    where those come from. torch's own types stand for their names.
+    """
+    named = {
+        name: str(value).removeprefix("torch.")
+        if isinstance(value, torch.dtype)
+        else value
+        for name, value in options.items()
+    }
+    bound = params.bind(caller, params.TORCH, named, optional=optional)
+    source = fill_rank(
+        bound,
+        mesh=mesh,
+        dp_dims=dp_dims,
+        process_group=process_group,
+        in_worker=get_worker_info() is not None,
+    )
+    settle(bound)
+    return bound, source
+
+
+class Readers:
+    """One loader for each share of an epoch that this process reads.
+
+    shard="records": one, and a worker's share is every so many batches of it.
+    "partition": one for each worker. It pickles, and starts empty in a forked child:
+    threads and files of the parent are of no use there.
+    """
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.partition = options.pop("shard", 0) == _PARTITION
+        self.rank: int = options["rank"]
+        self.world: int = options["world_size"]
+        self.skips = options.get("on_error", 0) == _SKIP
+        self._options = options
+        self._made: dict[tuple[int, int], ImageLoader] = {}
+        self._owner = os.getpid()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_made": {}}
+
+    def get(self, worker: int = 0, workers: int = 1) -> ImageLoader:
+        """The loader for a worker's share; its threads start when it is used."""
+        if self.skips and workers > 1:
+            raise ParameterError(
+                "on_error='skip' would give the DataLoader workers unequal shares:"
+                f" use 'replace' with num_workers={workers}"
+            )
+        if not self.here():
+            self._made, self._owner = {}, os.getpid()
+        key = (worker, workers) if self.partition else (0, 1)
+        if key not in self._made:
+            self._made[key] = ImageLoader(self._share(worker, workers), running=False)
+        return self._made[key]
+
+    def here(self) -> bool:
+        """False in a forked child that has not read yet."""
+        return self._owner == os.getpid()
+
+    def errors(self) -> list[BadRecord]:
+        """The records that were left out or replaced in this process."""
+        if not self.here():
+            return []
+        return [bad for reader in self._made.values() for bad in reader.errors()]
+
+    def close(self) -> None:
+        """Stop the threads of this process."""
+        if self.here():
+            for reader in self._made.values():
+                reader.close()
+
+    def _share(self, worker: int, workers: int) -> dict[str, Any]:
+        options = dict(self._options)
+        if self.partition:
+            options["num_parts"] = self.world * workers
+            options["part_index"] = self.rank * workers + worker
+            options["rank"], options["world_size"] = 0, 1
+        if not options.get("preprocess_threads"):
+            sharing = workers * int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
+            options["preprocess_threads"] = max(1, cores() // sharing)
+        return options
