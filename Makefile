@@ -46,7 +46,7 @@ fix: ## clang-format, ruff format, ruff --fix
 	$(PYTHON) -m ruff check --fix
 	$(call tool,clang-format,clang-format -i $(C_FILES))
 
-gen: ## rewrite mxio/_options.py and docs/parameters.md from params.def
+gen: ## rewrite mxio/_options.py and the tables of docs from params.def
 	$(PYTHON) tools/gen.py
 
 # Python itself is not sanitized: it needs the runtime loaded first, and its leaks are its own.

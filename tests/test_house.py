@@ -105,6 +105,19 @@ def test_params_def_reads_the_same_as_text_and_as_compiled() -> None:
     assert {heading.upper() for heading in headings} == {row.group for row in rows}
 
 
+def test_a_difference_from_mxnet_of_no_parameter_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gen = load_tool("gen")
+    rows, _ = gen.read_table((NATIVE / "params.def").read_text())
+    odd = ModuleType("mxnet")
+    odd.DIFFERENCES = dict.fromkeys(["images", *gen.TABLES], {"flta": ("", "New.")})  # type: ignore[attr-defined]
+    monkeypatch.setattr(gen, "load", lambda path: odd)
+
+    with pytest.raises(ValueError, match="images has no parameter flta"):
+        gen.beside_mxnet(rows)
+
+
 def test_every_core_file_has_a_test_program_or_a_reason() -> None:
     core = {path.stem for path in NATIVE.glob("*.c") if path.stem[:3] != "py_"}
 

@@ -3,7 +3,7 @@
  *
  * Data are float32, byte / 256, one image behind the other; labels float32. Images are
  * shuffled once, by seed; every epoch has the same order, and leaves an incomplete last
- * batch out (mxnet.md 3.5). ids are the places of the images in the file.
+ * batch out. ids are the places of the images in the file.
  *
  * Owner:   new reads both files whole, and closes them; a batch's block belongs to the
  *          receiver.

@@ -1,5 +1,6 @@
 """NDArrayIter against what MXNet 1.9.1 gave for the same arrays, and by arithmetic."""
 
+import inspect
 import itertools
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from mxio import ndarray
 from mxio._csr import csr
+from mxio._param import NDARRAY
 from mxio.errors import MxioError, ParameterError
 from mxio.io import DataIter, NDArrayIter
 from mxio.ndarray import NDArray
@@ -680,3 +682,20 @@ def test_values_may_be_given_as_text_or_by_place() -> None:
 
     assert epoch_of(by_text) == epoch_of(by_place)
     assert by_text.shuffle is False
+
+
+# ---- the table of parameters ----
+
+
+def test_the_signature_is_that_of_the_table() -> None:
+    parameters = inspect.signature(NDArrayIter).parameters
+
+    shown = {
+        name: ... if parameter.default is parameter.empty else parameter.default
+        for name, parameter in parameters.items()
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    }
+
+    assert shown == {
+        name: ... if row.required else row.default for name, row in NDARRAY.items()
+    }
