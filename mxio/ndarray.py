@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mxio._atomic import PendingFile, naming, publish
+from mxio._scalars import NumberArray
 from mxio.context import Context, current_context
 from mxio.errors import DataError
 
@@ -59,25 +60,16 @@ _TYPES: dict[int, np.dtype[Any]] = dict(enumerate(map(np.dtype, _NAMES)))
 _FLAGS = {dtype: flag for flag, dtype in _TYPES.items()}
 
 
-class NDArray(np.ndarray[Any, np.dtype[Any]]):
+class NDArray(NumberArray):
     """A NumPy array that also answers to MXNet's method names.
 
     >>> array([[1, 2], [3, 4]]).sum(axis=0).asnumpy().tolist()
     [4.0, 6.0]
 
     Where NumPy has the same name for something else, NumPy's is meant: `flatten` gives
-    one axis (the function `flatten` keeps the first), and a single element is a NumPy
-    scalar.
+    one axis (the function `flatten` keeps the first). A single element, and a number
+    that a reduction gives, is a NumPy scalar, which has `asscalar` and `asnumpy`, too.
     """
-
-    def __array_wrap__(
-        self,
-        array: np.ndarray[Any, Any],
-        context: Any = None,
-        return_scalar: bool = False,
-    ) -> Any:
-        """Let reductions give scalars, as they do for plain arrays."""
-        return array[()] if array.ndim == 0 else array.view(type(self))
 
     @property
     def context(self) -> Context:

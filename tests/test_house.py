@@ -111,7 +111,8 @@ def test_a_difference_from_mxnet_of_no_parameter_is_refused(
     gen = load_tool("gen")
     rows, _ = gen.read_table((NATIVE / "params.def").read_text())
     odd = ModuleType("mxnet")
-    odd.DIFFERENCES = dict.fromkeys(["images", *gen.TABLES], {"flta": ("", "New.")})  # type: ignore[attr-defined]
+    of_none = {"flta": ("", "New.")}
+    odd.DIFFERENCES = dict.fromkeys(["images", *gen.TABLES], of_none)  # type: ignore[attr-defined]
     monkeypatch.setattr(gen, "load", lambda path: odd)
 
     with pytest.raises(ValueError, match="images has no parameter flta"):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import mxio
-from mxio import context, ndarray
+from mxio import context, ndarray, recordio
 from mxio.context import Context
 from mxio.errors import DataError, MxioError
 from mxio.ndarray import NDArray
@@ -89,6 +89,79 @@ def test_the_rest_is_numpy() -> None:
     assert isinstance(array.sum(), np.float32)
     assert type(array.sum(axis=0)) is NDArray
     assert type(pickle.loads(pickle.dumps(array))) is NDArray
+
+
+NUMBER_TYPES = [
+    *(np.float16, np.float32, np.float64, np.int8, np.int16, np.int32, np.int64),
+    *(np.uint8, np.uint16, np.uint32, np.uint64),
+]
+
+
+@pytest.mark.parametrize("dtype", NUMBER_TYPES)
+def test_an_element_has_mxnets_methods_and_is_a_number_of_numpy(dtype: Any) -> None:
+    # asscalar was missing: a program that changes the import called it on elements.
+    element: Any = ndarray.array([3, 4], dtype=dtype)[0]
+
+    assert type(element.asscalar()) is dtype
+    assert (element.asnumpy().tolist(), element.asnumpy().dtype) == ([3], dtype)
+    assert element.as_in_context(element.context) is element
+    assert element.wait_to_read() is None
+    assert isinstance(element, dtype)
+    assert bool(np.isscalar(element))
+    assert np.array([element]).dtype == np.dtype(type(element)) == element.dtype
+    assert type(pickle.loads(pickle.dumps(element))) is dtype
+    assert {3: "three"}[element] == "three"
+    assert f"{element:.2f}" == f"{dtype(3):.2f}"
+    assert str(element) == str(dtype(3))
+    assert type(element + element) is dtype
+    assert (element * np.ones(2, dtype)).dtype == dtype
+
+
+def test_an_element_is_a_copy() -> None:
+    array = ndarray.array([1, 2])
+    element = array[0]
+
+    array[0] = 9
+
+    assert element == 1
+
+
+@pytest.mark.parametrize(
+    ("expression", "right"),
+    [
+        ("x.sum()", 10),
+        ("x.max()", 4),
+        ("x.min()", 1),
+        ("x.prod()", 24),
+        ("x.mean()", 2.5),
+        ("x.var()", 1.25),
+        ("x.std()", 1.25**0.5),
+        ("x.argmax()", 3),
+        ("x.argmin()", 0),
+        ("x[0].dot(x[1])", 11),
+        ("(x[0] @ x[1])", 11),
+        ("(x == 1).sum()", 1),
+        ("(x > 2).mean()", 0.5),
+        ("np.mean(x)", 2.5),
+        ("x.sum(axis=0).max()", 6),
+        ("list(x[0])[1]", 2),
+    ],
+)
+def test_what_a_reduction_gives_has_mxnets_methods(
+    expression: str, right: float
+) -> None:
+    number = eval(expression, {"x": ndarray.array([[1, 2], [3, 4]]), "np": np})
+
+    assert number.asscalar() == pytest.approx(right)
+    assert number.asnumpy().shape == (1,)
+
+
+def test_a_label_taken_from_a_batch_is_packed_as_one_number() -> None:
+    label = ndarray.array([7, 8])[0]
+
+    record = recordio.pack(recordio.IRHeader(0, label, 1, 0), b"")
+
+    assert record == struct.pack("<IfQQ", 0, 7.0, 1, 0)
 
 
 def test_array_is_float32_unless_told_otherwise() -> None:
