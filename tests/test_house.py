@@ -105,17 +105,20 @@ def test_params_def_reads_the_same_as_text_and_as_compiled() -> None:
     assert {heading.upper() for heading in headings} == {row.group for row in rows}
 
 
-def test_a_difference_from_mxnet_of_no_parameter_is_refused(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("same", "words"),
+    [("flat flta", "has no parameter flta"), ("", "says nothing of flat")],
+)
+def test_what_is_said_of_mxnet_is_of_the_parameters_that_there_are(
+    monkeypatch: pytest.MonkeyPatch, same: str, words: str
 ) -> None:
     gen = load_tool("gen")
     rows, _ = gen.read_table((NATIVE / "params.def").read_text())
-    odd = ModuleType("mxnet")
-    of_none = {"flta": ("", "New.")}
-    odd.DIFFERENCES = dict.fromkeys(["images", *gen.TABLES], of_none)  # type: ignore[attr-defined]
-    monkeypatch.setattr(gen, "load", lambda path: odd)
+    said = gen.load("tools/mxnet.py")
+    said.SAME["MNISTIter"] = f"part_index shuffle {same}"
+    monkeypatch.setattr(gen, "load", lambda path: said)
 
-    with pytest.raises(ValueError, match="images has no parameter flta"):
+    with pytest.raises(ValueError, match=f"MNISTIter {words}"):
         gen.beside_mxnet(rows)
 
 

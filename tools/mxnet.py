@@ -1,12 +1,12 @@
-"""Where the parameters of MXNet 1.9.1's iterators and mxio's are not the same.
+"""Which parameters of MXNet 1.9.1's iterators and mxio's are the same, and which not.
 
 tools/gen.py joins this with the tables of the parameters into the one of
-docs/coming-from-mxnet.md: what is not here has the same default and meaning.
+docs/coming-from-mxnet.md, and refuses a parameter of which nothing is said here.
 """
 
 from typing import NamedTuple
 
-__all__ = ["DIFFERENCES", "Difference"]
+__all__ = ["DIFFERENCES", "SAME", "Difference"]
 
 
 class Difference(NamedTuple):
@@ -129,6 +129,7 @@ _IMAGES = {
     "on_error": Difference("", "New: go on without a bad record, or with another."),
     "max_errors": Difference("", "New: bound of on_error."),
     "max_pixels": Difference("", "New: a picture that claims more is a bad record."),
+    "timeout": Difference("", "New: an error instead of waiting for ever."),
     "verbose": Difference("True", "Says nothing unless asked to."),
     "silent": Difference("", "Of older versions."),
 }
@@ -181,4 +182,27 @@ DIFFERENCES: dict[str, dict[str, Difference]] = {
             None, "Same order for a NumPy seed; HDF5 data sets are shuffled, too."
         ),
     },
+}
+
+# Names of those whose default and meaning are the same.
+SAME: dict[str, str] = {
+    "images": """
+        label_width det_label_width label_pad_width label_pad_value part_index
+        shuffle_chunk_seed resize max_rotate_angle max_shear_ratio rotate
+        max_random_scale min_random_scale max_img_size min_img_size pad fill_value
+        rand_crop random_resized_crop max_random_area min_random_area max_aspect_ratio
+        min_aspect_ratio mirror rand_mirror random_hue_prob random_saturation_prob
+        random_illumination_prob random_contrast_prob rand_mirror_prob rand_pad_prob
+        max_pad_scale rand_crop_prob num_crop_sampler min_crop_scales max_crop_scales
+        min_crop_aspect_ratios max_crop_aspect_ratios min_crop_overlaps
+        max_crop_overlaps min_crop_sample_coverages max_crop_sample_coverages
+        min_crop_object_coverages max_crop_object_coverages max_crop_trials
+        crop_emit_mode emit_overlap_thresh resize_mode mean_r mean_g mean_b mean_a
+        det_std_r det_std_g det_std_b det_std_a scale max_random_contrast
+        max_random_illumination
+    """,
+    "MNISTIter": "part_index shuffle flat",
+    "CSVIter": "data_shape label_shape",
+    "LibSVMIter": "label_shape part_index round_batch",
+    "NDArrayIter": "label batch_size last_batch_handle data_name label_name layout",
 }
