@@ -299,10 +299,11 @@ def test_skip_gives_up_when_no_record_is_good(
     # With round_batch the last one is not even tried: it cannot fill a batch of 4.
     tried = 5 if round_batch else 6
     said = "5 of 6 records are bad" if round_batch else "all 6 records are bad"
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=f"{said}.*; the last: not an image") as caught:
         batches.next()
 
     assert len(batches.errors()) == tried
+    assert caught.value.path == str(rec)
 
 
 # ---- replace ----

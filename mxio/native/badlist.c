@@ -38,6 +38,17 @@ mxio_badlist_has(const struct mxio_badlist *list, uint64_t record)
 }
 
 enum mxio_status
+mxio_badlist_fail(const struct mxio_badlist *list, const char *problem,
+                  struct mxio_error *err)
+{
+    if (list->count == 0)
+        return mxio_fail(err, MXIO_EDATA, "%s", problem);
+    const struct mxio_error *last = &list->items[list->count - 1];
+    *err = *last;
+    return mxio_fail(err, MXIO_EDATA, "%s; the last: %.360s", problem, last->message);
+}
+
+enum mxio_status
 mxio_badlist_note(struct mxio_badlist *list, size_t most, struct mxio_error *err)
 {
     const size_t place = place_of(list, err->record);

@@ -26,6 +26,12 @@ mxio_badlist_has(const struct mxio_badlist *list, uint64_t record);
 MXIO_MUST_USE enum mxio_status
 mxio_badlist_note(struct mxio_badlist *list, size_t most, struct mxio_error *err);
 
+/* A failure that comes of the bad records: `problem`, then place and reason of the last
+ * of them by ordinal, if there is one. */
+enum mxio_status
+mxio_badlist_fail(const struct mxio_badlist *list, const char *problem,
+                  struct mxio_error *err);
+
 /* A copy of the items, to free with mxio_free. */
 MXIO_MUST_USE enum mxio_status
 mxio_badlist_copy(const struct mxio_badlist *list, struct mxio_error **out,

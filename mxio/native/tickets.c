@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "tickets_inner.h"
@@ -48,15 +49,27 @@ too_few_locked(const struct mxio_tickets *tickets, struct mxio_error *err)
 {
     const long long batch_size = (long long)tickets->params->batch_size;
 
-    if (tickets->params->on_error == MXIO_SKIP && tickets->bad.count > 0)
-        return mxio_fail(
-            err, MXIO_EDATA,
-            "%zu of %llu records are bad: too few are left for batch_size=%lld",
-            tickets->bad.count, (unsigned long long)tickets->count, batch_size);
+    if (tickets->params->on_error == MXIO_SKIP && tickets->bad.count > 0) {
+        char problem[128];
+        snprintf(problem, sizeof problem,
+                 "%zu of %llu records are bad: too few are left for batch_size=%lld",
+                 tickets->bad.count, (unsigned long long)tickets->count, batch_size);
+        return mxio_badlist_fail(&tickets->bad, problem, err);
+    }
     return mxio_fail(err, MXIO_EPARAM,
                      "batch_size=%lld needs more than the %llu records of two epochs: "
                      "a batch may run on into one further epoch only",
                      batch_size, (unsigned long long)tickets->count);
+}
+
+static enum mxio_status
+all_bad_locked(const struct mxio_tickets *tickets, struct mxio_error *err)
+{
+    char problem[64];
+
+    snprintf(problem, sizeof problem, "all %llu records are bad",
+             (unsigned long long)tickets->count);
+    return mxio_badlist_fail(&tickets->bad, problem, err);
 }
 
 /* Deal the next row of the batch that is being filled: a ticket, or word that there is
@@ -72,8 +85,7 @@ deal_row_locked(struct mxio_tickets *tickets, struct mxio_row *out,
         bool found;
         if (skip && tickets->count != MXIO_UNKNOWN &&
             tickets->bad.count >= tickets->count)
-            return mxio_fail(err, MXIO_EDATA, "all %llu records are bad",
-                             (unsigned long long)tickets->count);
+            return all_bad_locked(tickets, err);
         *turn = mxio_cursor_look(&tickets->cursor, &tickets->order, tickets->count,
                                  &epoch, &position);
         if (*turn == MXIO_TURN_TOO_BIG)
@@ -427,7 +439,9 @@ look_at_extent(struct mxio_tickets *tickets, struct mxio_error *err)
     enum mxio_status status =
         mxio_reader_locate(tickets->reader, &tickets->extent, 0, &place, &any, err);
     if (status == MXIO_OK && !any)
-        return mxio_fail(err, MXIO_EDATA, "part %lld of %lld holds no record",
+        return mxio_fail(err, MXIO_EDATA,
+                         "part_index=%lld of num_parts=%lld holds no record: ask for "
+                         "fewer parts",
                          (long long)tickets->params->part_index,
                          (long long)tickets->params->num_parts);
     tickets->count = MXIO_UNKNOWN;

@@ -62,6 +62,24 @@ TEST(the_list_grows_by_itself)
     mxio_badlist_free(&list);
 }
 
+TEST(what_comes_of_bad_records_names_the_last)
+{
+    struct mxio_badlist list = {.items = NULL};
+    struct mxio_error err = MXIO_NO_ERROR;
+
+    CHECK_INT(mxio_badlist_fail(&list, "all 0 are bad", &err), MXIO_EDATA);
+    CHECK(strcmp(err.message, "all 0 are bad") == 0);
+    CHECK_OK(note(&list, 7, 9, &err), err);
+    CHECK_OK(note(&list, 3, 9, &err), err);
+
+    CHECK_INT(mxio_badlist_fail(&list, "all 2 are bad", &err), MXIO_EDATA);
+
+    CHECK_SAYS(err.message, "all 2 are bad; the last: ");
+    CHECK_SAYS(err.message, list.items[1].message);
+    CHECK_INT(err.record, 7);
+    mxio_badlist_free(&list);
+}
+
 TEST(without_memory_the_list_stays_as_it_was)
 {
     struct mxio_badlist list = {.items = NULL};
@@ -87,6 +105,7 @@ main(void)
     RUN(records_are_kept_once_and_in_order);
     RUN(more_than_allowed_is_the_last_one_s_failure);
     RUN(the_list_grows_by_itself);
+    RUN(what_comes_of_bad_records_names_the_last);
     RUN(without_memory_the_list_stays_as_it_was);
     return check_result();
 }

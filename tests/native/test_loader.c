@@ -617,7 +617,8 @@ TEST(an_epoch_of_nothing_but_skipped_records_is_an_error)
         struct epoch *epoch = load_bad_ones(MXIO_SKIP, running != 0);
         CHECK_INT(epoch->count, 1);
         CHECK_INT(epoch->batches[0].status, MXIO_EDATA);
-        CHECK_SAYS(epoch->batches[0].message, "all 6 records are bad");
+        CHECK_SAYS(epoch->batches[0].message, "all 6 records are bad; the last: ");
+        CHECK_INT(epoch->batches[0].record, 5);
         CHECK_INT(epoch->bad_count, 6);
         free(epoch);
     }

@@ -727,7 +727,7 @@ TEST(a_part_without_records_is_an_error)
     params.part_index = 4;
 
     CHECK_INT(mxio_tickets_init(&tickets, &params, reader, &order, &err), MXIO_EDATA);
-    CHECK_SAYS(err.message, "part 4 of 5 holds no record");
+    CHECK_SAYS(err.message, "part_index=4 of num_parts=5 holds no record");
     mxio_tickets_destroy(&tickets);
     mxio_reader_free(reader);
     mxio_params_free(&params);
