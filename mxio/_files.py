@@ -15,15 +15,30 @@ def resolve(paths: str, parameter: str = "path_imgrec") -> list[str]:
 
     Names are joined by ';'. Each is a file; or a directory, for all plain files in it;
     or a regular expression that the whole paths of the files beside it are matched
-    against. Empty files are left out of directories and patterns.
+    against. Empty files are left out of directories and patterns. ParameterError for
+    what MXNet takes for a stream, or for the name of a copy that it is to make.
     """
     found: list[str] = []
     for path in paths.split(";"):
         if path:
-            found += _resolve_one(path)
+            found += _resolve_one(path, parameter)
     if not found:
         raise ParameterError(f"{parameter} must name a file, got {paths!r}")
     return found
+
+
+def _refuse_streams(path: str, parameter: str) -> None:
+    if path == "stdin":
+        raise ParameterError(
+            f"{parameter} must name files, got 'stdin', which cannot be read again for "
+            "the next epoch: write it to a file"
+        )
+    name, mark, copy = path.rpartition("#")
+    if mark and os.path.exists(name):
+        raise ParameterError(
+            f"{parameter} must name files, got {path!r}: no copy is made under the "
+            f"name {copy!r}, files are read where they are; leave {mark + copy!r} out"
+        )
 
 
 def _plain_files(directory: str) -> list[str]:
@@ -32,7 +47,7 @@ def _plain_files(directory: str) -> list[str]:
     return [file for file in files if os.path.isfile(file) and os.path.getsize(file)]
 
 
-def _resolve_one(path: str) -> list[str]:
+def _resolve_one(path: str, parameter: str) -> list[str]:
     if os.path.isdir(path):
         files = _plain_files(path)
         if not files:
@@ -48,6 +63,7 @@ def _resolve_one(path: str) -> list[str]:
         beside = []
     files = [file for file in beside if pattern.fullmatch(file)]
     if not files:
+        _refuse_streams(path, parameter)
         raise system_error(errno.ENOENT, "no file of this name or pattern", path)
     return files
 

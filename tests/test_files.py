@@ -154,6 +154,35 @@ def test_the_file_of_a_set_that_is_none_is_named(ten: DataSet, tmp_path: Path) -
     assert (caught.value.path, caught.value.offset) == (str(path), 0)
 
 
+@pytest.mark.parametrize("parameter", ["path_imgrec", "data_csv"])
+def test_the_standard_input_is_refused_with_what_to_do(parameter: str) -> None:
+    with pytest.raises(ParameterError, match=f"{parameter} .* 'stdin'.* to a file"):
+        resolve("stdin", parameter)
+
+
+def test_a_file_may_be_called_stdin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stdin").write_bytes(b"1")
+    monkeypatch.chdir(tmp_path)
+
+    assert resolve("stdin") == ["stdin"]
+
+
+def test_the_name_of_a_copy_is_refused_with_what_to_do(ten: DataSet) -> None:
+    with pytest.raises(ParameterError, match=r"leave '#copy' out"):
+        iterator(ten, path_imgrec=f"{ten.rec}#copy")
+
+
+def test_a_name_may_have_a_number_sign(ten: DataSet, tmp_path: Path) -> None:
+    path = tmp_path / "a#b.rec"
+    path.write_bytes(ten.rec.read_bytes())
+
+    assert resolve(f"{path}") == [str(path)]
+    with pytest.raises(FileNotFoundError, match=r"a#c\.rec"):
+        resolve(f"{tmp_path}/a#c.rec")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_without_permission_is_a_permission_error(
     ten: DataSet, tmp_path: Path
