@@ -26,6 +26,7 @@ TESTED_ELSEWHERE = {
     "kernels_avx2": "test_kernels.c compares it with the scalar kernels",
     "kernels_color": "test_color.c holds it against OpenCV's numbers",
     "kernels_color_avx2": "test_color.c compares it with the scalar kernels",
+    "kernels_values_avx2": "test_kernels_values.c speaks of each level",
     "kernels_png": "test_kernels.c undoes every filter with each level",
     "kernels_png_avx2": "test_kernels.c undoes every filter with each level",
     "loader_foreign": "test_loader.c decodes rows for it",

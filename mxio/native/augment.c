@@ -61,7 +61,6 @@ mxio_augmenter_free(struct mxio_augmenter *augmenter)
     mxio_emission_free(&augmenter->emission);
     for (int i = 0; i < 2; i++)
         mxio_buffer_free(&augmenter->between[i]);
-    mxio_buffer_free(&augmenter->flipped);
 }
 
 /* ---- steps from picture to picture ---- */
@@ -274,31 +273,21 @@ emit_resized(struct mxio_augmenter *augmenter, const struct mxio_step *step,
         return status;
     for (int y = 0; y < window.height; y++)
         mxio_emit_row(&augmenter->emission, augmenter->emitter,
-                      mxio_resizer_row(&augmenter->resizer, y), y, mirror, out);
+                      mxio_resizer_row(&augmenter->resizer, y), y,
+                      mirror ? MXIO_MIRRORED : MXIO_UPRIGHT, out);
     return MXIO_OK;
 }
 
-static enum mxio_status
+static void
 emit_view(struct mxio_augmenter *augmenter, const struct mxio_view *view, bool mirror,
-          void *out, struct mxio_error *err)
+          void *out)
 {
     const struct mxio_view from = from_origin(*view);
-    const size_t row_size = (size_t)view->width * (size_t)view->channels;
-    const enum mxio_status status =
-        mxio_buffer_need(&augmenter->flipped, row_size + MXIO_SLACK, err);
 
-    if (status != MXIO_OK)
-        return status;
-    for (int y = 0; y < view->height; y++) {
-        const uint8_t *row = from.bytes + (size_t)y * from.stride;
-        if (mirror) {
-            augmenter->emitter->kernels->flip_row(augmenter->flipped.bytes, row,
-                                                  (size_t)view->width, view->channels);
-            row = augmenter->flipped.bytes;
-        }
-        mxio_emit_row(&augmenter->emission, augmenter->emitter, row, y, mirror, out);
-    }
-    return MXIO_OK;
+    for (int y = 0; y < view->height; y++)
+        mxio_emit_row(&augmenter->emission, augmenter->emitter,
+                      from.bytes + (size_t)y * from.stride, y,
+                      mirror ? MXIO_TO_MIRROR : MXIO_UPRIGHT, out);
 }
 
 /* The step is the last that makes pixels, and its rows can be emitted as they come. */
@@ -353,6 +342,7 @@ mxio_plan_apply(struct mxio_augmenter *augmenter, const struct mxio_plan *plan,
             apply_step(augmenter, plan, i, &augmenter->between[made & 1], &now, err);
         made += plan->steps[i].kind != MXIO_STEP_CROP;
     }
-    return status == MXIO_OK ? emit_view(augmenter, &now, plan->mirror, out, err)
-                             : status;
+    if (status == MXIO_OK)
+        emit_view(augmenter, &now, plan->mirror, out);
+    return status;
 }

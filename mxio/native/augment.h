@@ -102,7 +102,6 @@ struct mxio_augmenter {
     struct mxio_warper warper;
     struct mxio_emission emission;
     struct mxio_buffer between[2]; /* pictures between two steps */
-    struct mxio_buffer flipped;
 };
 
 void

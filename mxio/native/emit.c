@@ -101,7 +101,7 @@ mxio_emitter_make(struct mxio_emitter *out, const struct mxio_params *params,
 void
 mxio_emission_free(struct mxio_emission *emission)
 {
-    mxio_buffer_free(&emission->planes);
+    mxio_buffer_free(&emission->flipped);
     mxio_buffer_free(&emission->tone);
 }
 
@@ -114,7 +114,7 @@ mxio_emission_start(struct mxio_emission *emission, const struct mxio_emitter *e
     emission->factor = emitter->factor;
     emission->bias = emitter->bias;
     enum mxio_status status =
-        mxio_buffer_need(&emission->planes, count + MXIO_SLACK, err);
+        mxio_buffer_need(&emission->flipped, count + MXIO_SLACK, err);
     if (status != MXIO_OK || (tone.contrast == 1 && tone.illumination == 0))
         return status;
     status = mxio_buffer_need(&emission->tone, 2 * count * sizeof(float), err);
@@ -130,58 +130,88 @@ mxio_emission_start(struct mxio_emission *emission, const struct mxio_emitter *e
     return MXIO_OK;
 }
 
-/* Convert a run of values; `run` is the channel in NCHW, 0 in NHWC. */
-static void
-convert(const struct mxio_emission *emission, const struct mxio_emitter *emitter,
-        const uint8_t *in, size_t run, int y, bool mirrored, void *out)
+/* The numbers of row y for a run of values: channel `run` in NCHW, 0 in NHWC. */
+static struct mxio_affine
+affine_of(const struct mxio_emission *emission, const struct mxio_emitter *emitter,
+          size_t run, int y, bool mirrored)
 {
-    const size_t count = run_length(emitter);
-    const size_t at = emitter->each ? run * count : run;
+    const size_t at = emitter->each ? run * run_length(emitter) : run;
     const size_t mean_row =
         emitter->mean_rows ? (size_t)y * emitter->shape.width * emitter->shape.channels
                            : 0;
-    const struct mxio_affine by = {.mean =
-                                       emitter->mean[mirrored ? 1 : 0] + mean_row + at,
-                                   .factor = emission->factor + at,
-                                   .bias = emission->bias + at,
-                                   .step = emitter->each ? 1 : 0};
+
+    return (struct mxio_affine){.mean = emitter->mean[mirrored ? 1 : 0] + mean_row + at,
+                                .factor = emission->factor + at,
+                                .bias = emission->bias + at,
+                                .step = emitter->each ? 1 : 0};
+}
+
+static void
+emit_run(const struct mxio_emitter *emitter, const uint8_t *in,
+         const struct mxio_affine *by, void *out)
+{
+    const struct mxio_value_kernels *values = emitter->kernels->values;
+    const size_t count = run_length(emitter);
 
     switch (emitter->dtype) {
     case MXIO_FLOAT32:
-        emitter->kernels->to_float32(out, in, count, &by);
+        values->to_float32(out, in, count, by);
         return;
     case MXIO_FLOAT16:
-        emitter->kernels->to_float16(out, in, count, &by);
+        values->to_float16(out, in, count, by);
         return;
     case MXIO_INT8:
-        emitter->kernels->to_int8(out, in, count, &by);
+        values->to_int8(out, in, count, by);
         return;
     default:
         memcpy(out, in, count);
     }
 }
 
+/* Each channel to its plane. */
+static void
+emit_planes(const struct mxio_emission *emission, const struct mxio_emitter *emitter,
+            const struct mxio_pixels *from, int y, bool mirrored, uint8_t *sample)
+{
+    static const enum mxio_value_type types[] = {[MXIO_FLOAT32] = MXIO_VALUE_FLOAT32,
+                                                 [MXIO_FLOAT16] = MXIO_VALUE_FLOAT16,
+                                                 [MXIO_INT8] = MXIO_VALUE_INT8};
+    struct mxio_affine by[4];
+    void *planes[4];
+
+    for (size_t c = 0; c < emitter->shape.channels; c++) {
+        by[c] = affine_of(emission, emitter, c, y, mirrored);
+        planes[c] = sample + (c * emitter->shape.height + (size_t)y) * from->width *
+                                 value_size(emitter);
+    }
+    emitter->kernels->values->to_planes(planes, from, by, types[emitter->dtype]);
+}
+
 void
 mxio_emit_row(struct mxio_emission *emission, const struct mxio_emitter *emitter,
-              const uint8_t *row, int y, bool mirrored, void *sample)
+              const uint8_t *row, int y, enum mxio_mirror mirror, void *sample)
 {
-    const size_t count = run_length(emitter);
-    const size_t size = value_size(emitter);
-    const size_t channels = emitter->shape.channels;
-    const bool as_is = emitter->dtype == MXIO_UINT8;
-    uint8_t *out = sample;
-    uint8_t *planes[4] = {NULL};
+    const size_t width = emitter->shape.width, channels = emitter->shape.channels;
+    const bool flip = mirror == MXIO_TO_MIRROR, mirrored = mirror != MXIO_UPRIGHT;
+    const bool in_planes = emitter->layout == MXIO_NCHW && channels > 1;
+    uint8_t *planes[4] = {NULL}, *out = sample;
 
-    if (emitter->layout == MXIO_NHWC || channels == 1) {
-        convert(emission, emitter, row, 0, y, mirrored, out + (size_t)y * count * size);
+    if (in_planes && emitter->dtype != MXIO_UINT8) {
+        const struct mxio_pixels from = {row, width, (int)channels, flip};
+        emit_planes(emission, emitter, &from, y, mirrored, out);
         return;
     }
-    for (size_t c = 0; c < channels; c++) {
-        uint8_t *place = out + (c * emitter->shape.height + (size_t)y) * count * size;
-        planes[c] = as_is ? place : emission->planes.bytes + c * count;
+    if (flip) {
+        emitter->kernels->flip_row(emission->flipped.bytes, row, width, (int)channels);
+        row = emission->flipped.bytes;
     }
-    emitter->kernels->split_row(planes, row, count, (int)channels);
-    for (size_t c = 0; c < channels && !as_is; c++)
-        convert(emission, emitter, planes[c], c, y, mirrored,
-                out + (c * emitter->shape.height + (size_t)y) * count * size);
+    if (!in_planes) {
+        const struct mxio_affine by = affine_of(emission, emitter, 0, y, mirrored);
+        emit_run(emitter, row, &by,
+                 out + (size_t)y * run_length(emitter) * value_size(emitter));
+        return;
+    }
+    for (size_t c = 0; c < channels; c++)
+        planes[c] = out + (c * emitter->shape.height + (size_t)y) * width;
+    emitter->kernels->split_row(planes, row, width, (int)channels);
 }

@@ -43,7 +43,7 @@ mxio_emitter_free(struct mxio_emitter *emitter);
 
 /* One worker's part of the emission: scratch, and the tone of the sample under way. */
 struct mxio_emission {
-    struct mxio_buffer planes;
+    struct mxio_buffer flipped;
     struct mxio_buffer tone; /* factor and bias, when the tone is not the plain one */
     const float *factor, *bias;
 };
@@ -60,12 +60,15 @@ mxio_emission_start(struct mxio_emission *emission, const struct mxio_emitter *e
 void
 mxio_emission_free(struct mxio_emission *emission);
 
-/*
- * Row y, already mirrored when `mirrored`, of the sample at `sample`. The mirrored mean
- * image follows its pixels.
- */
+enum mxio_mirror {
+    MXIO_UPRIGHT,
+    MXIO_MIRRORED, /* the rows come so already */
+    MXIO_TO_MIRROR
+};
+
+/* Row y of the sample at `sample`. The mirrored mean image follows its pixels. */
 void
 mxio_emit_row(struct mxio_emission *emission, const struct mxio_emitter *emitter,
-              const uint8_t *row, int y, bool mirrored, void *sample);
+              const uint8_t *row, int y, enum mxio_mirror mirror, void *sample);
 
 #endif

@@ -1,6 +1,5 @@
 #include "kernels.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,67 +136,10 @@ flip_row(uint8_t *out, const uint8_t *row, size_t width, int channels)
             out[x * pixel + c] = row[(width - 1 - x) * pixel + c];
 }
 
-static float
-transform(uint8_t value, size_t i, const struct mxio_affine *by)
-{
-    const size_t k = i * by->step;
-
-    return ((float)value - by->mean[k]) * by->factor[k] + by->bias[k];
-}
-
-static void
-to_float32(float *out, const uint8_t *in, size_t count, const struct mxio_affine *by)
-{
-    for (size_t i = 0; i < count; i++)
-        out[i] = transform(in[i], i, by);
-}
-
-static uint16_t
-half_of(float value)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &value, sizeof bits);
-    const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
-    const uint32_t magnitude = bits & 0x7FFFFFFF;
-    if (magnitude > 0x7F800000) /* NaN keeps the top of its payload, and stays quiet */
-        return (uint16_t)(sign | 0x7E00 | (magnitude >> 13 & 0x3FF));
-    if (magnitude >= 0x477FF000) /* rounds to 65536 or more */
-        return sign | 0x7C00;
-    if (magnitude < 0x33000001) /* at most half of the smallest subnormal */
-        return sign;
-    const uint32_t exponent = magnitude >> 23;
-    const uint32_t mantissa = (magnitude & 0x7FFFFF) | 0x800000;
-    /* Bits to drop: 13 for normal numbers, more as the exponent falls below 2^-14. */
-    const uint32_t drop = exponent >= 113 ? 13 : 126 - exponent;
-    const uint32_t rest = mantissa & (((uint32_t)1 << drop) - 1);
-    const uint32_t half = (uint32_t)1 << (drop - 1);
-    uint32_t kept = mantissa >> drop;
-    kept += rest > half || (rest == half && (kept & 1));
-    /* The implicit bit of a normal number carries into the exponent by itself. */
-    return (uint16_t)(sign |
-                      (exponent >= 113 ? ((exponent - 113) << 10) + kept : kept));
-}
-
-static void
-to_float16(uint16_t *out, const uint8_t *in, size_t count, const struct mxio_affine *by)
-{
-    for (size_t i = 0; i < count; i++)
-        out[i] = half_of(transform(in[i], i, by));
-}
-
-static void
-to_int8(int8_t *out, const uint8_t *in, size_t count, const struct mxio_affine *by)
-{
-    for (size_t i = 0; i < count; i++) {
-        const float value = (float)in[i] - roundf(by->mean[i * by->step]);
-        out[i] = (int8_t)(value > 127 ? 127 : value < -128 ? -128 : value);
-    }
-}
-
 const struct mxio_kernels mxio_kernels_scalar = {
     .name = "scalar",
     .color = &mxio_color_kernels_scalar,
+    .values = &mxio_value_kernels_scalar,
     .unfilter_row = mxio_unfilter_row_scalar,
     .stretch_row = stretch_row,
     .blend_rows = blend_rows,
@@ -208,9 +150,6 @@ const struct mxio_kernels mxio_kernels_scalar = {
     .warp_row = warp_row,
     .warp_taps = warp_taps,
     .flip_row = flip_row,
-    .to_float32 = to_float32,
-    .to_float16 = to_float16,
-    .to_int8 = to_int8,
 };
 
 #if defined __x86_64__

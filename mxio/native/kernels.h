@@ -15,16 +15,10 @@
 #include "base.h"
 #include "kernels_color.h"
 #include "kernels_png.h"
+#include "kernels_values.h"
 
 /* Weights of a bilinear resize are multiples of 1 / 2048, as in OpenCV. */
 #define MXIO_WEIGHT_BITS 11
-
-/* (value - mean) * factor + bias; one number for all values (step 0), or one for each
- * (step 1). */
-struct mxio_affine {
-    const float *mean, *factor, *bias;
-    size_t step;
-};
 
 /* The weights of two neighbours, once for each channel: the width of a vector. */
 struct mxio_weights {
@@ -48,6 +42,7 @@ struct mxio_warp_point {
 struct mxio_kernels {
     const char *name;
     const struct mxio_color_kernels *color;
+    const struct mxio_value_kernels *values;
     mxio_unfilter_row *unfilter_row;
 
     /*
@@ -98,16 +93,6 @@ struct mxio_kernels {
 
     /* Right to left: pixels of 1, 3 or 4 channels. */
     void (*flip_row)(uint8_t *out, const uint8_t *row, size_t width, int channels);
-
-    void (*to_float32)(float *out, const uint8_t *in, size_t count,
-                       const struct mxio_affine *by);
-    /* IEEE binary16, rounded to nearest, ties to even. */
-    void (*to_float16)(uint16_t *out, const uint8_t *in, size_t count,
-                       const struct mxio_affine *by);
-    /* value - round(mean), half away from zero, clamped to -128..127; factor and bias
-     * are not looked at. */
-    void (*to_int8)(int8_t *out, const uint8_t *in, size_t count,
-                    const struct mxio_affine *by);
 };
 
 /* The best level for this processor, or the one that the environment variable MXIO_SIMD

@@ -1,5 +1,4 @@
-/* The kernels in AVX2 (with F16C): the same bytes as kernels.c. No FMA: it rounds once
- * less. */
+/* The kernels in AVX2: the same bytes as kernels.c. No FMA: it rounds once less. */
 #include "kernels.h"
 
 #if defined __x86_64__
@@ -7,7 +6,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define AVX2 __attribute__((target("avx2,f16c")))
+#define AVX2 __attribute__((target("avx2")))
 
 /* Two neighbouring pixels of 3 or 4 channels to pairs of 16 bits: r0 r1 g0 g1 b0 b1 a0 a1. */
 static const int8_t pairs_3[16] = {0, -1, 3, -1, 1,  -1, 4,  -1,
@@ -167,12 +166,16 @@ static const int8_t split_3[3][3][16] = {
      {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 3, 6, 9, 12, 15}},
 };
 
+/* The last 16 pixels are done whole, be some of them done before. */
 AVX2 static void
 split_row(uint8_t *const *planes, const uint8_t *row, size_t width, int channels)
 {
-    size_t x = 0;
-
-    for (; channels == 3 && x + 16 <= width; x += 16)
+    if (channels != 3 || width < 16) {
+        mxio_kernels_scalar.split_row(planes, row, width, channels);
+        return;
+    }
+    for (size_t done = 0; done < width; done += 16) {
+        const size_t x = done + 16 <= width ? done : width - 16;
         for (int c = 0; c < 3; c++) {
             __m128i plane = _mm_setzero_si128();
             for (int k = 0; k < 3; k++) {
@@ -182,11 +185,7 @@ split_row(uint8_t *const *planes, const uint8_t *row, size_t width, int channels
             }
             _mm_storeu_si128((__m128i *)(planes[c] + x), plane);
         }
-    uint8_t *rest[4];
-    for (int c = 0; c < channels; c++)
-        rest[c] = planes[c] + x;
-    mxio_kernels_scalar.split_row(rest, row + x * (size_t)channels, width - x,
-                                  channels);
+    }
 }
 
 /* The two rows of one point in the two halves: weighted by column here, by row after. */
@@ -329,126 +328,10 @@ flip_row(uint8_t *out, const uint8_t *row, size_t width, int channels)
     mxio_kernels_scalar.flip_row(out + x * (size_t)channels, row, width - x, channels);
 }
 
-AVX2 static inline __m256
-eight_floats(const uint8_t *in)
-{
-    return _mm256_cvtepi32_ps(
-        _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)in)));
-}
-
-struct wide_affine {
-    __m256 mean, factor, bias;
-};
-
-AVX2 static inline struct wide_affine
-load_affine(const struct mxio_affine *by, size_t i)
-{
-    if (by->step == 0)
-        return (struct wide_affine){_mm256_set1_ps(by->mean[0]),
-                                    _mm256_set1_ps(by->factor[0]),
-                                    _mm256_set1_ps(by->bias[0])};
-    return (struct wide_affine){_mm256_loadu_ps(by->mean + i),
-                                _mm256_loadu_ps(by->factor + i),
-                                _mm256_loadu_ps(by->bias + i)};
-}
-
-AVX2 static inline __m256
-apply_affine(__m256 values, struct wide_affine by)
-{
-    return _mm256_add_ps(_mm256_mul_ps(_mm256_sub_ps(values, by.mean), by.factor),
-                         by.bias);
-}
-
-static struct mxio_affine
-affine_from(const struct mxio_affine *by, size_t i)
-{
-    const size_t k = i * by->step;
-
-    return (struct mxio_affine){by->mean + k, by->factor + k, by->bias + k, by->step};
-}
-
-AVX2 static void
-to_float32(float *out, const uint8_t *in, size_t count, const struct mxio_affine *by)
-{
-    size_t i = 0;
-
-    if (count < 8) {
-        mxio_kernels_scalar.to_float32(out, in, count, by);
-        return;
-    }
-    struct wide_affine wide = load_affine(by, 0);
-    for (; i + 8 <= count; i += 8) {
-        if (by->step != 0)
-            wide = load_affine(by, i);
-        _mm256_storeu_ps(out + i, apply_affine(eight_floats(in + i), wide));
-    }
-    const struct mxio_affine rest = affine_from(by, i);
-    mxio_kernels_scalar.to_float32(out + i, in + i, count - i, &rest);
-}
-
-AVX2 static void
-to_float16(uint16_t *out, const uint8_t *in, size_t count, const struct mxio_affine *by)
-{
-    size_t i = 0;
-
-    if (count < 8) {
-        mxio_kernels_scalar.to_float16(out, in, count, by);
-        return;
-    }
-    struct wide_affine wide = load_affine(by, 0);
-    for (; i + 8 <= count; i += 8) {
-        if (by->step != 0)
-            wide = load_affine(by, i);
-        const __m256 values = apply_affine(eight_floats(in + i), wide);
-        _mm_storeu_si128((__m128i *)(out + i),
-                         _mm256_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT));
-    }
-    const struct mxio_affine rest = affine_from(by, i);
-    mxio_kernels_scalar.to_float16(out + i, in + i, count - i, &rest);
-}
-
-/* As roundf: halves away from zero. */
-AVX2 static inline __m256
-round_away(__m256 x)
-{
-    const __m256 sign = _mm256_and_ps(x, _mm256_set1_ps(-0.0f));
-    const __m256 whole = _mm256_round_ps(x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-    const __m256 rest =
-        _mm256_andnot_ps(_mm256_set1_ps(-0.0f), _mm256_sub_ps(x, whole));
-    const __m256 up = _mm256_cmp_ps(rest, _mm256_set1_ps(0.5f), _CMP_GE_OQ);
-    const __m256 one = _mm256_or_ps(_mm256_set1_ps(1), sign);
-
-    return _mm256_add_ps(whole, _mm256_and_ps(up, one));
-}
-
-AVX2 static void
-to_int8(int8_t *out, const uint8_t *in, size_t count, const struct mxio_affine *by)
-{
-    const __m256 low = _mm256_set1_ps(-128), high = _mm256_set1_ps(127);
-    size_t i = 0;
-
-    if (count < 8) {
-        mxio_kernels_scalar.to_int8(out, in, count, by);
-        return;
-    }
-    __m256 mean = round_away(_mm256_set1_ps(by->mean[0]));
-    for (; i + 8 <= count; i += 8) {
-        if (by->step != 0)
-            mean = round_away(_mm256_loadu_ps(by->mean + i));
-        const __m256 value = _mm256_sub_ps(eight_floats(in + i), mean);
-        const __m256i words =
-            _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(value, low), high));
-        const __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(words),
-                                             _mm256_extracti128_si256(words, 1));
-        _mm_storel_epi64((__m128i *)(out + i), _mm_packs_epi16(half, half));
-    }
-    const struct mxio_affine rest = affine_from(by, i);
-    mxio_kernels_scalar.to_int8(out + i, in + i, count - i, &rest);
-}
-
 const struct mxio_kernels mxio_kernels_avx2 = {
     .name = "avx2",
     .color = &mxio_color_kernels_avx2,
+    .values = &mxio_value_kernels_avx2,
     .unfilter_row = mxio_unfilter_row_avx2,
     .stretch_row = stretch_row,
     .blend_rows = blend_rows,
@@ -459,9 +342,6 @@ const struct mxio_kernels mxio_kernels_avx2 = {
     .warp_row = warp_row,
     .warp_taps = warp_taps,
     .flip_row = flip_row,
-    .to_float32 = to_float32,
-    .to_float16 = to_float16,
-    .to_int8 = to_int8,
 };
 
 #else

@@ -134,12 +134,17 @@ emit(const struct setting *setting, const float *mean, uint8_t *sample,
         status = mxio_emission_start(&emission, &emitter, setting->tone, err);
     for (int y = HEIGHT - 1; y >= 0 && status == MXIO_OK; y--) {
         uint8_t row[WIDEST * 4 + MXIO_SLACK] = {0};
+        const bool comes_so = setting->mirrored && y % 2 == 0;
         for (int i = 0; i < setting->width * setting->channels; i++) {
             const int x = i / setting->channels;
-            row[i] = pixel_at(setting->mirrored ? setting->width - 1 - x : x, y,
+            row[i] = pixel_at(comes_so ? setting->width - 1 - x : x, y,
                               i % setting->channels);
         }
-        mxio_emit_row(&emission, &emitter, row, y, setting->mirrored, sample);
+        mxio_emit_row(&emission, &emitter, row, y,
+                      !setting->mirrored ? MXIO_UPRIGHT
+                      : comes_so         ? MXIO_MIRRORED
+                                         : MXIO_TO_MIRROR,
+                      sample);
     }
     mxio_emission_free(&emission);
     mxio_emitter_free(&emitter);
@@ -265,7 +270,7 @@ TEST(one_emission_serves_tones_in_turn)
         float out[HEIGHT];
         setting.tone = tones[i];
         CHECK_OK(mxio_emission_start(&emission, &emitter, tones[i], &err), err);
-        mxio_emit_row(&emission, &emitter, row, 0, false, out);
+        mxio_emit_row(&emission, &emitter, row, 0, MXIO_UPRIGHT, out);
         CHECK_NEAR(out[0], true_value(&setting, 0, 0, 0), 1e-5);
     }
     mxio_emission_free(&emission);
