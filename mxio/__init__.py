@@ -4,6 +4,8 @@ The names of MXNet are where MXNet has them: mxio.io, mxio.recordio, mxio.image,
 mxio.nd. The PyTorch and NumPy faces are in mxio.adapters; import the one you use.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from mxio import context, image, io, recordio
 from mxio import image as img
 from mxio import ndarray as nd
@@ -11,6 +13,10 @@ from mxio._core import features
 from mxio._views import LabelRange
 from mxio.context import Context, cpu, gpu
 from mxio.errors import DataError, MxioError, MXNetError, ParameterError
+
+if TYPE_CHECKING:
+    from mxio.tools.convert import convert
+    from mxio.tools.download import download
 
 __all__ = [
     "Context",
@@ -20,7 +26,9 @@ __all__ = [
     "MxioError",
     "ParameterError",
     "context",
+    "convert",
     "cpu",
+    "download",
     "features",
     "gpu",
     "image",
@@ -31,3 +39,14 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# The tools, each by the module that has it; loaded when asked for.
+_TOOLS = {"convert": "convert", "download": "download"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _TOOLS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"mxio.tools.{_TOOLS[name]}"), name)

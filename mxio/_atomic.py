@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -107,6 +109,26 @@ def publish(file: PendingFile, companion: PendingFile | None = None) -> None:
     finally:
         for each in files:
             each.discard()
+
+
+def remove_leftovers(path: str) -> None:
+    """Remove what writers of `path` left behind that were killed on this machine."""
+    target = os.path.realpath(path)
+    for name in glob.glob(f"{glob.escape(target)}.*.tmp"):
+        found = re.fullmatch(r"(\d+)-[0-9a-f]{8}\.tmp", name[len(target) + 1 :])
+        if found is not None and not _is_running(int(found[1])):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @contextlib.contextmanager

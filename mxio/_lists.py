@@ -14,7 +14,7 @@ from typing import BinaryIO
 from mxio._atomic import atomic_text, naming
 from mxio.errors import system_error
 
-__all__ = ["EXTENSIONS", "Line", "Lines", "ListReport", "make_list"]
+__all__ = ["EXTENSIONS", "Line", "Lines", "ListReport", "find_images", "make_list"]
 
 EXTENSIONS = (".jpeg", ".jpg", ".png")
 _SHUFFLE_SEED = 100  # MXNet's, so that lists come out in the same order
@@ -61,7 +61,7 @@ def make_list(
         )
     labels: dict[str, int] = {}
     lines = []
-    for number, path in enumerate(_find_images(os.fspath(root), exts, recursive)):
+    for number, path in enumerate(find_images(os.fspath(root), exts, recursive)):
         label = labels.setdefault(os.path.dirname(path) or ".", len(labels))
         lines.append(f"{number}\t{label:f}\t{path}\n")
     if shuffle:
@@ -78,7 +78,7 @@ def make_list(
     return ListReport(paths, len(lines), labels)
 
 
-def _find_images(root: str, exts: Sequence[str], recursive: bool) -> list[str]:
+def find_images(root: str, exts: Sequence[str], recursive: bool) -> list[str]:
     """Paths of images relative to `root`; FileNotFoundError if there is none."""
     suffixes = {f".{ext.lower().removeprefix('.')}" for ext in exts}
     found = []

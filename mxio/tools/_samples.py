@@ -1,0 +1,138 @@
+"""What `convert` moves: encoded pictures with labels, and how they are called."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mxio._atomic import naming
+from mxio.errors import DataError, ParameterError
+
+__all__ = [
+    "LARGEST_PICTURE",
+    "Sample",
+    "Source",
+    "class_of",
+    "in_order",
+    "path_of",
+    "read_classes",
+    "suffix_of",
+]
+
+LARGEST_PICTURE = (1 << 29) - 1  # bytes: what a record can hold, its header included
+
+_SIGNATURES = (
+    (b"\xff\xd8\xff", 0, ".jpg"),
+    (b"\x89PNG\r\n\x1a\n", 0, ".png"),
+    (b"WEBP", 8, ".webp"),
+    (b"GIF8", 0, ".gif"),
+    (b"BM", 0, ".bmp"),
+    (b"II*\0", 0, ".tif"),
+    (b"MM\0*", 0, ".tif"),
+)
+_NO_FOLDER = {"", ".", ".."}
+
+_Item = TypeVar("_Item")
+_Made = TypeVar("_Made")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An encoded picture, its labels (at least one), and its id, below 2**64."""
+
+    id: int
+    labels: tuple[float, ...]
+    picture: bytes
+
+
+@dataclass(frozen=True)
+class Source:
+    """Samples to read once, how many (None when not known), and names of classes: that
+    of label 0 first, empty when there are none.
+    """
+
+    samples: Iterator[Sample]
+    count: int | None
+    classes: tuple[str, ...]
+
+
+def suffix_of(picture: bytes) -> str:
+    """The suffix of a file with these bytes, such as ".jpg"; ".bin" when unknown."""
+    for signature, offset, suffix in _SIGNATURES:
+        if picture.startswith(signature, offset):
+            return suffix
+    return ".bin"
+
+
+def class_of(labels: Sequence[float]) -> int | None:
+    """The label, when there is one and it is a whole number from 0 on."""
+    if len(labels) != 1 or not labels[0].is_integer() or labels[0] < 0:
+        return None
+    return int(labels[0])
+
+
+def path_of(sample: Sample, number: int, classes: Sequence[str]) -> str:
+    """A file name for sample `number`, in the folder of its class.
+
+    DataError when its label has no name among `classes`.
+    """
+    label = class_of(sample.labels)
+    if label is None:
+        folder = "pictures"
+    elif not classes:
+        folder = str(label)
+    elif label < len(classes):
+        folder = classes[label].replace("/", "_")
+    else:
+        raise DataError(
+            f"record {number} has the label {label}, "
+            f"and there are names for 0 to {len(classes) - 1}",
+            record=number,
+        )
+    return f"{folder}/{number:08d}{suffix_of(sample.picture)}"
+
+
+def read_classes(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Names of classes, one on each line, the first that of label 0.
+
+    OSError naming the file; ParameterError, naming the line, for a name that is empty,
+    occurs twice, or cannot be that of a folder.
+    """
+    path = os.fspath(path)
+    with naming(path), open(path, encoding="utf-8", errors="replace") as file:
+        names = file.read().splitlines()
+    seen: dict[str, int] = {}
+    for number, name in enumerate(names, 1):
+        folder = name.replace("/", "_")
+        if name.strip() in _NO_FOLDER or "\0" in name:
+            raise ParameterError(f"{path}:{number}: {name!r} is no name of a class")
+        if folder in seen:
+            raise ParameterError(
+                f"{path}:{number}: {name!r} is there already, in line {seen[folder]}"
+            )
+        seen[folder] = number
+    if not names:
+        raise ParameterError(f"{path}: no names of classes are in it")
+    return tuple(names)
+
+
+def in_order(
+    work: Callable[[_Item], _Made], items: Iterable[_Item], threads: int
+) -> Iterator[_Made]:
+    """What `work` makes of each item, in order, made by threads a little ahead."""
+    waiting: deque[Future[_Made]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
