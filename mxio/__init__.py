@@ -17,6 +17,7 @@ from mxio.errors import DataError, MxioError, MXNetError, ParameterError
 if TYPE_CHECKING:
     from mxio.tools.convert import convert
     from mxio.tools.download import download
+    from mxio.tools.view import view
 
 __all__ = [
     "Context",
@@ -36,12 +37,13 @@ __all__ = [
     "io",
     "nd",
     "recordio",
+    "view",
 ]
 
 __version__ = "0.1.0"
 
 # The tools, each by the module that has it; loaded when asked for.
-_TOOLS = {"convert": "convert", "download": "download"}
+_TOOLS = {"convert": "convert", "download": "download", "view": "view"}
 
 
 def __getattr__(name: str) -> Any:

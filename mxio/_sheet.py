@@ -1,4 +1,4 @@
-"""A labelled contact sheet: one row of pictures for each class.
+"""Labelled contact sheets: a row of pictures for each class, or a grid.
 
 Drawn with Pillow and the font that comes with it, so that it looks the same everywhere.
 """
@@ -17,6 +17,8 @@ GROUP_GAP = 24
 LABEL_WIDTH = 120
 ORIGINAL_WIDTH = CELL * 3 // 2
 
+CAPTION = 34
+
 PAPER = "#ffffff"
 INK = "#1f2328"
 FAINT = "#6a737d"
@@ -27,11 +29,22 @@ class Row:
     """One class: its name, a picture as it was, and what augmentation made of it.
 
     Pictures are uint8 arrays of shape (height, width, channels), channels 1, 3 or 4.
+    note: what stands below the name.
     """
 
     label: str
     original: NDArray[np.uint8]
     samples: Sequence[NDArray[np.uint8]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture of a grid, as those of a Row, and what stands below it."""
+
+    picture: NDArray[np.uint8]
+    label: str
+    note: str
 
 
 def contact_sheet(
@@ -70,8 +83,10 @@ def contact_sheet(
         canvas.text(head, 14, FAINT, left + room // 2, room, "ma")
     canvas.top += 24
     for row, original in zip(rows, originals, strict=True):
-        middle = canvas.top + CELL // 2
+        middle = canvas.top + CELL // 2 - (10 if row.note else 0)
         canvas.text(row.label, 18, INK, MARGIN, LABEL_WIDTH - GAP, "lm", middle)
+        below = middle + 22
+        canvas.text(row.note, 13, FAINT, MARGIN, LABEL_WIDTH - GAP, "lm", below)
         canvas.picture(original, original_left, original_width)
         for sample, left in zip(row.samples, lefts[1:], strict=True):
             canvas.picture(_fitted(sample, CELL, CELL), left, CELL)
@@ -80,6 +95,31 @@ def contact_sheet(
     if credit:
         canvas.top += GROUP_GAP
         canvas.paragraph(credit, 13, FAINT)
+    return canvas.finished()
+
+
+def grid_sheet(
+    title: str, subtitle: str, cells: Sequence[Cell], columns: int
+) -> Image.Image:
+    """An RGB picture: title, then pictures line by line, each above its label and note.
+
+    Raises ValueError when there are no cells or no columns.
+    """
+    if not cells or columns < 1:
+        raise ValueError("a contact sheet needs at least one picture and one column")
+    across = min(columns, len(cells))
+    canvas = _Canvas(max(2 * MARGIN + across * (CELL + GAP) - GAP, 3 * CELL))
+    canvas.paragraph(title, 26, INK)
+    canvas.paragraph(subtitle, 15, FAINT)
+    canvas.top += GAP
+    for first in range(0, len(cells), columns):
+        for place, cell in enumerate(cells[first : first + columns]):
+            left = MARGIN + place * (CELL + GAP)
+            canvas.picture(_fitted(cell.picture, CELL, CELL), left, CELL)
+            middle, below = left + CELL // 2, canvas.top + CELL + 3
+            canvas.text(cell.label, 14, INK, middle, CELL, "ma", below)
+            canvas.text(cell.note, 12, FAINT, middle, CELL, "ma", below + 17)
+        canvas.top += CELL + CAPTION + GAP
     return canvas.finished()
 
 

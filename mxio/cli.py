@@ -11,7 +11,7 @@ from mxio.tools._command import EXIT_CODES, Exit, HelpFormatter, guarded
 __all__ = ["main"]
 
 # Each is a module of mxio.tools, in the order of the help.
-SUBCOMMANDS = ("quickstart", "convert", "download")
+SUBCOMMANDS = ("quickstart", "view", "convert", "download")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
