@@ -4,6 +4,7 @@ The names of MXNet are where MXNet has them: mxio.io, mxio.recordio, mxio.image,
 mxio.nd. The PyTorch and NumPy faces are in mxio.adapters; import the one you use.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from mxio import context, image, io, recordio
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mxio.tools.convert import convert
     from mxio.tools.download import download
     from mxio.tools.view import view
+    from mxio.tools.repair import RepairReport, repair
 
 __all__ = [
     "Context",
@@ -26,6 +28,7 @@ __all__ = [
     "MXNetError",
     "MxioError",
     "ParameterError",
+    "RepairReport",
     "context",
     "convert",
     "cpu",
@@ -37,18 +40,30 @@ __all__ = [
     "io",
     "nd",
     "recordio",
+    "repair",
     "view",
 ]
 
 __version__ = "0.1.0"
 
-# The tools, each by the module that has it; loaded when asked for.
-_TOOLS = {"convert": "convert", "download": "download", "view": "view"}
+# What the command `mxio` does, as functions: the module of mxio.tools that has each.
+_TOOLS = {
+    "convert": "convert",
+    "download": "download",
+    "view": "view",
+    "RepairReport": "repair",
+    "repair": "repair",
+}
 
 
 def __getattr__(name: str) -> Any:
+    """The tools are loaded when they are used."""
     if name not in _TOOLS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+        raise AttributeError(f"module 'mxio' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"mxio.tools.{_TOOLS[name]}"), name)
+    globals()[name] = value
+    return value
 
-    return getattr(import_module(f"mxio.tools.{_TOOLS[name]}"), name)
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
+_COPY_BLOCK = 8 << 20
+
+
 class PendingFile:
     """A file written under a temporary name beside `path`, until `publish` renames it.
 
@@ -51,6 +54,30 @@ class PendingFile:
         except BaseException:
             self.discard()
             raise
+
+    def copy(self, source: str, descriptor: int, offset: int, count: int) -> None:
+        """Append `count` bytes of the open file `source` from `offset` on.
+
+        The system copies where it can. OSError names the file that failed; after one
+        of this file the temporary file is gone.
+        """
+        self.size += count
+        with contextlib.suppress(AttributeError, OSError):
+            while count > 0:
+                done = os.copy_file_range(
+                    descriptor, self._descriptor, count, offset_src=offset
+                )
+                if done == 0:
+                    break
+                offset, count = offset + done, count - done
+        self.size -= count  # what is left is written, which also says why it failed
+        while count > 0:
+            with naming(source):
+                data = os.pread(descriptor, min(count, _COPY_BLOCK), offset)
+                if not data:
+                    raise OSError(errno.EIO, f"The file now ends at byte {offset}")
+            self.write(data)
+            offset, count = offset + len(data), count - len(data)
 
     def text(self) -> TextIO:
         """A buffered text file that writes here; close it before publishing."""

@@ -210,6 +210,11 @@ def parse_index(text: Buffer, path: str, /) -> tuple[Block, Block]:
     the file's order.
     """
 
+def find_magics(data: Buffer, first: int, /) -> bytes:
+    """Places of RecordIO's magic number in `data` from `first` on, at any alignment:
+    at most 65,536 native uint32, rising. ValueError from 2**32 bytes on.
+    """
+
 def decode(
     data: Buffer, channels: int, bgr: bool, orient: bool, max_pixels: int, /
 ) -> tuple[Block, int, int, int] | None:

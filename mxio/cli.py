@@ -11,7 +11,13 @@ from mxio.tools._command import EXIT_CODES, Exit, HelpFormatter, guarded
 __all__ = ["main"]
 
 # Each is a module of mxio.tools, in the order of the help.
-SUBCOMMANDS = ("quickstart", "view", "convert", "download")
+SUBCOMMANDS = (
+    "quickstart",
+    "view",
+    "convert",
+    "download",
+    "repair",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

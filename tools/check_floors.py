@@ -32,6 +32,7 @@ FLOORS: list[set[str]] = [
         "color",
         "emit",
         "lines",
+        "marks",
         "order",
         "png",
         "reader",

@@ -6,6 +6,7 @@
 #include "inflate.h"
 #include "jpeg.h"
 #include "kernels.h"
+#include "marks.h"
 #include "png.h"
 #include "recordio.h"
 
@@ -193,6 +194,38 @@ parse_index(PyObject *module, PyObject *args)
     return out;
 }
 
+/* Magic numbers in one answer of find_magics. */
+#define MARKS_MOST ((size_t)65536)
+
+static PyObject *
+find_magics(PyObject *module, PyObject *args)
+{
+    Py_buffer view;
+    unsigned long from;
+
+    (void)module;
+    if (!PyArg_ParseTuple(args, "y*k:find_magics", &view, &from))
+        return NULL;
+    uint32_t *places = NULL;
+    size_t count = 0;
+    if ((size_t)view.len > UINT32_MAX)
+        PyErr_Format(PyExc_ValueError, "at most 2**32 - 1 bytes at a time, got %zd",
+                     view.len);
+    else if ((places = mxio_alloc(MARKS_MOST * sizeof *places)) == NULL)
+        PyErr_NoMemory();
+    PyObject *out = NULL;
+    if (places != NULL) {
+        Py_BEGIN_ALLOW_THREADS count =
+            mxio_marks_find(view.buf, (size_t)view.len, from, places, MARKS_MOST);
+        Py_END_ALLOW_THREADS out =
+            PyBytes_FromStringAndSize((const char *)places,
+                                      (Py_ssize_t)(count * sizeof *places));
+    }
+    mxio_free(places);
+    PyBuffer_Release(&view);
+    return out;
+}
+
 static PyObject *
 features(PyObject *module, PyObject *ignored)
 {
@@ -209,6 +242,7 @@ features(PyObject *module, PyObject *ignored)
 static PyMethodDef methods[] = {
     {"encode_record", encode_record, METH_O, "The bytes of one record in a file."},
     {"parse_index", parse_index, METH_VARARGS, "Keys and offsets of a text index."},
+    {"find_magics", find_magics, METH_VARARGS, "Places of magic numbers in bytes."},
     {"features", features, METH_NOARGS, "Versions and code paths."},
     {NULL, NULL, 0, NULL},
 };

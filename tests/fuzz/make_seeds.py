@@ -1,4 +1,4 @@
-"""Writes small valid inputs: make_seeds.py recordio|jpeg|png|rows|idx FOLDER.
+"""Writes small valid inputs: make_seeds.py TARGET FOLDER.
 
 They are made by Pillow, struct and zlib, not by mxio.
 """
@@ -158,6 +158,7 @@ def main() -> None:
     kinds = {
         "idx": idxs,
         "jpeg": jpegs,
+        "marks": recordios,
         "png": pngs,
         "recordio": recordios,
         "rows": texts,
