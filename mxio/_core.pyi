@@ -195,6 +195,42 @@ def open_mnist(
     batch larger than the part.
     """
 
+@final
+class Packer:
+    """Picture files to records of a .rec file, by several threads."""
+
+    def __init__(
+        self,
+        unchanged: bool,
+        channels: int,
+        center_crop: bool,
+        resize: int,
+        scaled_decode: bool,
+        png: bool,
+        quality: int,
+        max_pixels: int,
+        threads: int,
+        depth: int,
+        /,
+    ) -> None:
+        """Threads start with the first picture.
+
+        unchanged: the files' bytes as they are. channels: 1, 3, or 0 for those stored,
+        not turned upright. resize: new length of the shorter edge, 0 for none.
+        scaled_decode: JPEGs may be shrunk while they are decoded. quality: of JPEG, 1
+        to 100; with png its level, 0 to 9. depth: pictures that may be inside at once.
+        """
+    def add(self, path: str, head: Buffer, inter: int, /) -> None:
+        """Begin with a picture; `head` comes before it. inter is 0 to 4, or 9."""
+    def next(self) -> Block | None:
+        """The record of the oldest picture inside, None when its format is not the
+        core's.
+
+        DataError when it is damaged, OSError when its file cannot be read, MemoryError.
+        """
+    def close(self) -> None:
+        """Stop and join the threads; idempotent."""
+
 def encode_record(payload: Buffer, /) -> bytes:
     """The bytes of one record in a file: head(s), payload, padding. ValueError from
     2**29 bytes on.

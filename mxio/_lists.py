@@ -143,11 +143,15 @@ def _split(
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the list `path` that is not blank; the first has number 1."""
+    """A line of the list `path` that is not blank; the first has number 1.
+
+    end: offset of the first byte behind it.
+    """
 
     path: str
     number: int
     text: str
+    end: int
 
     @property
     def place(self) -> str:
@@ -175,13 +179,13 @@ class Lines:
         with naming(self.path), open(self.path, "rb") as file:
             file.seek(self._begin)
             number = self._first
-            left = self._end - self._begin
-            while left > 0 and (raw := file.readline()):
-                left -= len(raw)
+            end = self._begin
+            while end < self._end and (raw := file.readline()):
+                end += len(raw)
                 mark = b"\xef\xbb\xbf" if number == 1 else b""
                 text = raw.removeprefix(mark).decode(errors="surrogateescape").strip()
                 if text:
-                    yield Line(self.path, number, text)
+                    yield Line(self.path, number, text, end)
                 number += 1
 
 

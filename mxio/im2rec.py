@@ -268,6 +268,8 @@ def _add_common_options(parser: _Parser) -> None:
     _add(group, "--num-thread", "threads; 0 means every core [0]", type=int)
     doc = "skip leaves bad images out, fail stops at the first one [skip]"
     _add(group, "--on-error", doc, choices=("skip", "fail"))
+    doc = "shrink large JPEGs already while they are decoded: faster, other pixels"
+    _add_flag(group, "--scaled-decode", doc)
     _add_flag(group, "--quiet", "show problems, but no progress")
 
 

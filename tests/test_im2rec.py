@@ -7,12 +7,13 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from mxio import _packing
+from mxio._entries import Entry, EntryReader
+from mxio._lists import Line
 from mxio.im2rec import main
 from tests.im2rec_files import decoded, pairs, photo, record, write_image, write_list
 
@@ -369,13 +370,14 @@ def test_a_signal_leaves_nothing_half_written(
 
     sent: list[int] = []
 
-    def interrupt(data: bytes, flag: int) -> Any:
-        if not sent:
-            sent.append(number)
-            os.kill(os.getpid(), number)
-        return photo()
+    class Interrupted(EntryReader):
+        def read(self, line: Line) -> Entry:
+            if line.number == 20 and not sent:
+                sent.append(number)
+                os.kill(os.getpid(), number)
+            return super().read(line)
 
-    monkeypatch.setattr(_packing, "decode_bgr", interrupt)
+    monkeypatch.setattr(_packing, "EntryReader", Interrupted)
     try:
         ended = main([str(lst), str(tmp_path), str(tmp_path / "o.rec")])
     except SystemExit as exit:

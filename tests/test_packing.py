@@ -14,10 +14,12 @@ import numpy.typing as npt
 import PIL.Image
 import pytest
 
-from mxio import _packing
+from mxio import _core, _packing
+from mxio._entries import Entry
 from mxio._lists import Lines, make_list
 from mxio._packing import pack_list
-from mxio.errors import DataError
+from mxio._recipe import Recipe
+from mxio.errors import DataError, MxioError
 from tests.im2rec_files import decoded, pairs, photo, record, write_image, write_list
 
 GOLDEN = Path(__file__).parent / "golden" / "files"
@@ -152,9 +154,9 @@ def test_a_list_is_read_only_a_little_ahead(tmp_path: Path) -> None:
                 yield line
 
     class Written(_packing._Output):
-        def write(self, packed: Any) -> None:
-            made.append(packed.id)
-            super().write(packed)
+        def write(self, entry: Entry, record: Any) -> None:
+            made.append(entry.id)
+            super().write(entry, record)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_packing, "Lines", Read)
@@ -205,14 +207,63 @@ def test_the_shorter_edge_is_resized(
     assert difference(image, expected) <= 1
 
 
-@pytest.mark.parametrize("inter_method", [0, 2, 3, 4])
-def test_interpolation_is_opencvs(tmp_path: Path, inter_method: int) -> None:
-    image = packed_image(
-        tmp_path, photo(), resize=20, encoding=".png", inter_method=inter_method
-    )
+@pytest.mark.parametrize("size", [20, 60])
+@pytest.mark.parametrize("inter_method", [0, 2, 3, 4, 9])
+def test_interpolation_is_opencvs(tmp_path: Path, inter_method: int, size: int) -> None:
+    settings = {"resize": size, "inter_method": inter_method}
 
-    expected = cv2.resize(photo(), (28, 20), interpolation=inter_method)
-    assert np.array_equal(image, expected)
+    image = packed_image(tmp_path, photo(), encoding=".png", **settings)
+
+    fitting = cv2.INTER_AREA if size < 40 else cv2.INTER_CUBIC
+    method = fitting if inter_method == 9 else inter_method
+    expected = cv2.resize(photo(), (size * 56 // 40, size), interpolation=method)
+    assert difference(image, expected) <= (inter_method != 0)
+
+
+@pytest.mark.parametrize(("resize", "by"), [(20, 8), (30, 4), (50, 2), (90, 2)])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("center_crop", [False, True])
+def test_scaled_decoding_is_the_resize_of_a_picture_of_smaller_blocks(
+    tmp_path: Path, resize: int, by: int, orientation: int, center_crop: bool
+) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    source = PIL.Image.fromarray(photo(181, 243)[:, :, ::-1])
+    source.save(tmp_path / "a.jpg", exif=exif, quality=95)
+    lst = write_list(tmp_path, "0\t0\ta.jpg")
+    settings: dict[str, Any] = {"resize": resize, "center_crop": center_crop}
+
+    pack_list(lst, tmp_path, encoding=".png", scaled_decode=True, **settings)
+
+    # OpenCV shrinks by the same smaller transforms, and turns the picture upright.
+    flag = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
+    shrunk = decoded(
+        (tmp_path / "a.jpg").read_bytes(), flag.get(by, cv2.IMREAD_REDUCED_COLOR_8)
+    )
+    height, width = (181, 243) if orientation != 6 else (243, 181)
+    size = (resize * width // min(height, width), resize * height // min(height, width))
+    if center_crop:
+        side = min(shrunk.shape[:2])
+        top, left = (edge - side for edge in shrunk.shape[:2])
+        shrunk = shrunk[top // 2 : top // 2 + side, left // 2 : left // 2 + side]
+        size = (resize, resize)
+    [(_, data)] = pairs(tmp_path / "image.rec")
+    expected = cv2.resize(shrunk, size, interpolation=cv2.INTER_LINEAR)
+    assert difference(decoded(data), expected) <= 1
+
+
+def test_scaled_decoding_leaves_alone_what_shrinks_by_less_than_two(
+    tmp_path: Path,
+) -> None:
+    write_image(tmp_path / "a.jpg", photo(40, 56))
+    lst = write_list(tmp_path, "0\t0\ta.jpg")
+
+    made = []
+    for scaled_decode in (False, True):
+        pack_list(lst, tmp_path, resize=21, scaled_decode=scaled_decode)
+        made.append((tmp_path / "image.rec").read_bytes())
+
+    assert made[0] == made[1]
 
 
 def test_the_square_in_the_middle_is_cut_before_resizing(tmp_path: Path) -> None:
@@ -398,8 +449,8 @@ def test_bad_lines_and_images_are_reported_and_left_out(
             (2, "empty.jpg: the file is empty"),
             (3, "text.jpg: "),
             (4, "torn.jpg: "),
-            (5, "missing.jpg: No such file or directory"),
-            (7, "folder.jpg: Is a directory"),
+            (5, "missing.jpg: cannot open: No such file or directory"),
+            (7, "folder.jpg: not a plain file: Is a directory"),
             (8, "six"),
             (9, "x"),
             (10, "-8"),
@@ -433,16 +484,27 @@ def test_a_line_without_label_or_with_words_for_labels_is_bad(
 def test_an_image_too_large_for_the_memory_is_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    large = write_image(tmp_path / "large.jpg", photo(100, 100))
+    write_image(tmp_path / "large.jpg")
     write_image(tmp_path / "a.jpg")
     lst = write_list(tmp_path, "0\t0\tlarge.jpg", "1\t0\ta.jpg")
+    outcomes: list[bytes | Exception] = [MemoryError(), b""]
 
-    def decode(data: bytes, flag: int) -> npt.NDArray[Any]:
-        if data == large:
-            raise MemoryError
-        return photo()
+    class Small:
+        """A packer without memory for its first picture."""
 
-    monkeypatch.setattr(_packing, "decode_bgr", decode)
+        def add(self, path: str, head: bytes, inter: int) -> None:
+            pass
+
+        def next(self) -> bytes:
+            outcome = outcomes.pop(0)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(Recipe, "packer", lambda *_: Small())
     report = pack_list(lst, tmp_path)
 
     assert (report.packed, report.skipped) == (1, 1)
@@ -506,6 +568,28 @@ def test_another_on_error_is_refused(tmp_path: Path) -> None:
         pack_list(lst, tmp_path, on_error="ignore")
 
 
+@pytest.mark.parametrize(
+    "wrong", [{1: 2}, {3: -1}, {6: 0}, {6: 101}, {8: 0}, {9: 0}, {5: True, 6: 10}]
+)
+def test_the_core_refuses_numbers_out_of_range(wrong: dict[int, int]) -> None:
+    right = [False, 3, False, 0, False, False, 95, 1000, 1, 1]
+    numbers = [wrong.get(place, number) for place, number in enumerate(right)]
+
+    with pytest.raises(ValueError, match="out of its range"):
+        _core.Packer(*numbers)  # type: ignore[arg-type]
+
+
+def test_the_core_refuses_other_methods_and_impossible_names() -> None:
+    packer = _core.Packer(True, 3, False, 0, False, False, 95, 1000, 1, 1)
+
+    with pytest.raises(ValueError, match="inter must be 0 to 4 or 9, got 5"):
+        packer.add("a", b"", 5)
+    with pytest.raises(ValueError, match="null"):
+        packer.add("a\0b", b"", 1)
+    with pytest.raises(MxioError, match="no job is inside"):
+        packer.next()
+
+
 # What is shown
 
 
@@ -532,4 +616,4 @@ def test_progress_is_a_bar_on_a_terminal(
 
     shown = capsys.readouterr().err
     assert "2/2" in shown
-    assert "missing.jpg: No such file" in shown
+    assert "missing.jpg: cannot open: No such file" in shown

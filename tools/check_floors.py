@@ -43,9 +43,9 @@ FLOORS: list[set[str]] = [
     },
     {"augment", "detlabel", "idx", "scan"},
     {"detect", "mnist", "rows"},
-    {"sample"},
+    {"repack", "sample"},
     {"tickets"},
-    {"feed", "loader"},
+    {"feed", "loader", "packer"},
     {"py"},
 ]
 

@@ -251,6 +251,27 @@ mxio_jpeg_open(struct mxio_jpeg *jpeg, const uint8_t *bytes, size_t size, bool o
     return MXIO_OK;
 }
 
+enum mxio_status
+mxio_jpeg_shrink(struct mxio_jpeg *jpeg, int by, struct mxio_picture *out,
+                 struct mxio_error *err)
+{
+    struct jpeg_decompress_struct *codec = &jpeg->codec;
+    const bool swapped = jpeg->picture.orientation >= 5;
+
+    jpeg->fence.err = err;
+    if (setjmp(jpeg->fence.back)) {
+        jpeg_abort_decompress(codec);
+        return err->status;
+    }
+    codec->scale_num = 1;
+    codec->scale_denom = (unsigned)by;
+    jpeg_calc_output_dimensions(codec);
+    jpeg->picture.width = (int)(swapped ? codec->output_height : codec->output_width);
+    jpeg->picture.height = (int)(swapped ? codec->output_width : codec->output_height);
+    *out = jpeg->picture;
+    return MXIO_OK;
+}
+
 /*
  * How an upright picture lies in the stored one: stored = (transposed ? swap : id) of
  * the upright coordinates, then mirrored in x and y. By EXIF orientation 1 to 8.
@@ -266,15 +287,17 @@ static const struct turn {
 static struct mxio_rect
 stored_window(const struct mxio_jpeg *jpeg, struct mxio_rect upright)
 {
-    const struct turn turn = turns[jpeg->picture.orientation];
+    const struct mxio_picture *picture = &jpeg->picture;
+    const struct turn turn = turns[picture->orientation];
     struct mxio_rect out = upright;
 
     if (turn.transpose)
         out = (struct mxio_rect){upright.y, upright.x, upright.height, upright.width};
     if (turn.mirror_x)
-        out.x = (int)jpeg->codec.image_width - out.x - out.width;
+        out.x = (turn.transpose ? picture->height : picture->width) - out.x - out.width;
     if (turn.mirror_y)
-        out.y = (int)jpeg->codec.image_height - out.y - out.height;
+        out.y =
+            (turn.transpose ? picture->width : picture->height) - out.y - out.height;
     return out;
 }
 

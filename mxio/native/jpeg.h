@@ -36,6 +36,15 @@ mxio_jpeg_open(struct mxio_jpeg *jpeg, const uint8_t *bytes, size_t size, bool o
                int64_t max_pixels, struct mxio_picture *out, struct mxio_error *err);
 
 /*
+ * Between open and read, which is then of the whole picture: decode at 1/2, 1/4 or 1/8 of
+ * the size, by smaller transforms of its blocks. *out becomes the size that comes, sides
+ * rounded up.
+ */
+MXIO_MUST_USE enum mxio_status
+mxio_jpeg_shrink(struct mxio_jpeg *jpeg, int by, struct mxio_picture *out,
+                 struct mxio_error *err);
+
+/*
  * Decode the window to 1 (gray) or 3 channels (blue first with `bgr`). Pixels are
  * exactly those of a full decode. Once per open.
  */

@@ -27,6 +27,7 @@ struct py_state {
     PyTypeObject *file_type;
     PyTypeObject *rows_type;
     PyTypeObject *set_type;
+    PyTypeObject *packer_type;
 };
 
 extern struct PyModuleDef py_module_definition;
@@ -72,7 +73,7 @@ void
 py_paths_free(char **paths);
 
 extern PyType_Spec py_block_spec, py_loader_spec, py_file_spec, py_rows_spec,
-    py_set_spec;
+    py_set_spec, py_packer_spec;
 
 /* Functions of the module, by file. */
 extern PyMethodDef py_picture_methods[], py_mnist_methods[], py_scan_methods[];

@@ -292,7 +292,8 @@ module_exec(PyObject *module)
         add_type(module, &py_loader_spec, &state->loader_type) < 0 ||
         add_type(module, &py_file_spec, &state->file_type) < 0 ||
         add_type(module, &py_rows_spec, &state->rows_type) < 0 ||
-        add_type(module, &py_set_spec, &state->set_type) < 0)
+        add_type(module, &py_set_spec, &state->set_type) < 0 ||
+        add_type(module, &py_packer_spec, &state->packer_type) < 0)
         return -1;
     return 0;
 }
@@ -308,6 +309,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->file_type);
     Py_VISIT(state->rows_type);
     Py_VISIT(state->set_type);
+    Py_VISIT(state->packer_type);
     return 0;
 }
 
@@ -322,6 +324,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->file_type);
     Py_CLEAR(state->rows_type);
     Py_CLEAR(state->set_type);
+    Py_CLEAR(state->packer_type);
     return 0;
 }
 

@@ -118,9 +118,10 @@ stay_silent(j_common_ptr codec)
     (void)codec;
 }
 
-/* The whole picture, by libjpeg alone; channels 4 gives CMYK as it is stored. */
+/* The whole picture at 1/by of its size, by libjpeg alone; channels 4 gives CMYK as it is
+ * stored. */
 static inline struct decoded
-decode_fully(const struct bytes *jpeg, int channels)
+decode_shrunk(const struct bytes *jpeg, int channels, unsigned by)
 {
     struct jpeg_decompress_struct codec;
     struct jpeg_error_mgr manager;
@@ -134,6 +135,7 @@ decode_fully(const struct bytes *jpeg, int channels)
     codec.out_color_space = channels == 1   ? JCS_GRAYSCALE
                             : channels == 3 ? JCS_RGB
                                             : JCS_CMYK;
+    codec.scale_denom = by;
     jpeg_start_decompress(&codec);
     out.width = (int)codec.output_width;
     out.height = (int)codec.output_height;
@@ -147,6 +149,12 @@ decode_fully(const struct bytes *jpeg, int channels)
     jpeg_finish_decompress(&codec);
     jpeg_destroy_decompress(&codec);
     return out;
+}
+
+static inline struct decoded
+decode_fully(const struct bytes *jpeg, int channels)
+{
+    return decode_shrunk(jpeg, channels, 1);
 }
 
 /* The body of an APP1 segment with an EXIF orientation. */
