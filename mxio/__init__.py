@@ -18,8 +18,8 @@ from mxio.errors import DataError, MxioError, MXNetError, ParameterError
 if TYPE_CHECKING:
     from mxio.tools.convert import convert
     from mxio.tools.download import download
-    from mxio.tools.view import view
     from mxio.tools.repair import RepairReport, repair
+    from mxio.tools.view import view
 
 __all__ = [
     "Context",

@@ -237,7 +237,7 @@ scale(float *out, const uint8_t *in, size_t count, float factor)
     static const float zero = 0;
     const struct mxio_affine by = {.mean = &zero, .factor = &factor, .bias = &zero};
 
-    mxio_kernels_best()->to_float32(out, in, count, &by);
+    mxio_kernels_best()->values->to_float32(out, in, count, &by);
 }
 
 static enum mxio_status

@@ -79,7 +79,9 @@ def steps_of(folder: Path) -> dict[tuple[int, int], list[Row]]:
             epoch, done, rank, rows = json.loads(line)
             ranks.setdefault((epoch, done), []).append((rank, rows))
     return {
-        place: [tuple(row) for _, rows in sorted(found) for row in rows]
+        place: [
+            (id, new, digest) for _, rows in sorted(found) for id, new, digest in rows
+        ]
         for place, found in ranks.items()
     }
 
