@@ -293,7 +293,7 @@ def resize(
     """
 
 def features() -> dict[str, str]:
-    """Versions and code paths: jpeg, png, simd."""
+    """Versions and code paths: jpeg, entropy ("own", or "stock (why)"), png, simd."""
 
 def draw_plans(
     options: Mapping[str, object],

@@ -23,6 +23,10 @@ PUBLIC = sorted(
 # Files of the core without a tests/native/test_<file>.c, and why.
 TESTED_ELSEWHERE = {
     "augment_plan": "test_augment.c draws its plans and carries them out",
+    "jpeg_codec": "test_jpeg.c decodes and encodes with it",
+    "jpeg_encode": "test_jpeg.c",
+    "jpeg_exif": "test_jpeg.c turns pictures of every orientation, and broken ones",
+    "jpeg_selftest": "test_jpeg_entropy.c, tests/test_entropy.py",
     "kernels_avx2": "test_kernels.c compares it with the scalar kernels",
     "kernels_color": "test_color.c holds it against OpenCV's numbers",
     "kernels_color_avx2": "test_color.c compares it with the scalar kernels",

@@ -1,23 +1,11 @@
 #include "jpeg.h"
 
-#include <setjmp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <jpeglib.h>
+#include "jpeg_codec.h"
+#include "jpeg_entropy.h"
+#include "jpeg_exif.h"
 
-#include <jerror.h> /* after jpeglib.h: its settings decide the numbers of the messages */
-
-#ifndef LIBJPEG_TURBO_VERSION_NUMBER
-#error "mxio needs libjpeg-turbo; this is another libjpeg"
-#endif
-#if LIBJPEG_TURBO_VERSION_NUMBER < 2001002
-#error "mxio needs libjpeg-turbo 2.1.2 or newer"
-#endif
-
-/* A progressive file may repeat scans without end; real ones have about ten. */
-#define MAX_SCANS 500
 #define ROWS_AT_ONCE 8
 /* Fancy upsampling looks one chroma sample to each side of the window. */
 #define MARGIN 1
@@ -25,81 +13,18 @@
  * libjpeg-turbo. */
 #define COLUMN_STEP 16
 
-struct fence {
-    struct jpeg_error_mgr manager; /* first: libjpeg hands back a pointer to it */
-    jmp_buf back;
-    struct mxio_error *err;
-};
-
 struct mxio_jpeg {
     struct jpeg_decompress_struct codec;
-    struct fence fence;
-    struct jpeg_progress_mgr progress;
-    struct mxio_buffer rows;   /* decoded as stored */
-    struct mxio_buffer turned; /* upright, when the orientation asks for it */
+    struct mxio_jpeg_fence fence;
+    const uint8_t *bytes; /* of the open picture */
+    size_t size;
+    bool own;                     /* entropy decoding is ours, where it can be */
+    bool taken;                   /* and of the last window it was */
+    struct mxio_entropy *entropy; /* made when first needed */
+    struct mxio_buffer rows;      /* decoded as stored */
+    struct mxio_buffer turned;    /* upright, when the orientation asks for it */
     struct mxio_picture picture;
 };
-
-static void
-on_error(j_common_ptr codec)
-{
-    struct fence *fence = (struct fence *)codec->err;
-    char reason[JMSG_LENGTH_MAX];
-
-    codec->err->format_message(codec, reason);
-    const bool no_memory = codec->err->msg_code == JERR_OUT_OF_MEMORY;
-    mxio_fail(fence->err, no_memory ? MXIO_ENOMEM : MXIO_EDATA, "JPEG: %s", reason);
-    longjmp(fence->back, 1);
-}
-
-/* libjpeg calls damage a warning and goes on with gray; a loader must not. */
-static void
-on_message(j_common_ptr codec, int level)
-{
-    if (level >= 0)
-        return;
-    switch (codec->err->msg_code) {
-    case JWRN_HIT_MARKER:
-    case JWRN_JPEG_EOF:
-    case JWRN_HUFF_BAD_CODE:
-    case JWRN_ARITH_BAD_CODE:
-    case JWRN_MUST_RESYNC:
-    case JWRN_NOT_SEQUENTIAL:
-    case JWRN_TOO_MUCH_DATA:
-    case JWRN_BOGUS_PROGRESSION:
-        on_error(codec);
-        return;
-    default: /* stray bytes between segments, a newer JFIF version */
-        return;
-    }
-}
-
-static void
-ignore_output(j_common_ptr codec)
-{
-    (void)codec;
-}
-
-static void
-on_progress(j_common_ptr codec)
-{
-    struct jpeg_decompress_struct *decompress = (struct jpeg_decompress_struct *)codec;
-    struct fence *fence = (struct fence *)codec->err;
-
-    if (decompress->input_scan_number <= MAX_SCANS)
-        return;
-    mxio_fail(fence->err, MXIO_EDATA, "JPEG: more than %d scans", MAX_SCANS);
-    longjmp(fence->back, 1);
-}
-
-static void
-fence_init(struct fence *fence)
-{
-    jpeg_std_error(&fence->manager);
-    fence->manager.error_exit = on_error;
-    fence->manager.emit_message = on_message;
-    fence->manager.output_message = ignore_output;
-}
 
 bool
 mxio_jpeg_sniff(const uint8_t *bytes, size_t size)
@@ -108,24 +33,25 @@ mxio_jpeg_sniff(const uint8_t *bytes, size_t size)
 }
 
 enum mxio_status
-mxio_jpeg_new(struct mxio_jpeg **out, struct mxio_error *err)
+mxio_jpeg_new_with(bool own, struct mxio_jpeg **out, struct mxio_error *err)
 {
     struct mxio_jpeg *jpeg = mxio_alloc(sizeof *jpeg);
 
     if (jpeg == NULL)
         return mxio_fail(err, MXIO_ENOMEM, "no memory for a JPEG decoder");
-    fence_init(&jpeg->fence);
-    jpeg->codec.err = &jpeg->fence.manager;
-    jpeg->fence.err = err;
-    if (setjmp(jpeg->fence.back)) {
-        mxio_free(jpeg);
-        return err->status;
-    }
-    jpeg_create_decompress(&jpeg->codec);
-    jpeg->progress.progress_monitor = on_progress;
-    jpeg->codec.progress = &jpeg->progress;
+    jpeg->own = own;
+    mxio_jpeg_fence_init(&jpeg->fence);
     *out = jpeg;
     return MXIO_OK;
+}
+
+enum mxio_status
+mxio_jpeg_new(struct mxio_jpeg **out, struct mxio_error *err)
+{
+    bool own;
+    const enum mxio_status status = mxio_jpeg_test_entropy(&own, err);
+
+    return status != MXIO_OK ? status : mxio_jpeg_new_with(own, out, err);
 }
 
 void
@@ -134,110 +60,44 @@ mxio_jpeg_free(struct mxio_jpeg *jpeg)
     if (jpeg == NULL)
         return;
     jpeg_destroy_decompress(&jpeg->codec);
+    mxio_entropy_free(jpeg->entropy);
     mxio_buffer_free(&jpeg->rows);
     mxio_buffer_free(&jpeg->turned);
     mxio_free(jpeg);
 }
 
-/* A TIFF header as EXIF embeds it; all offsets count from its first byte. */
-struct tiff {
-    const uint8_t *bytes;
-    size_t size;
-    bool big_endian;
-};
-
-static uint32_t
-tiff_number(const struct tiff *tiff, size_t at, size_t width)
+static enum mxio_status
+read_header(struct mxio_jpeg *jpeg, struct mxio_error *err)
 {
-    uint32_t value = 0;
-
-    for (size_t i = 0; i < width; i++)
-        value = value << 8 | tiff->bytes[at + (tiff->big_endian ? i : width - 1 - i)];
-    return value;
-}
-
-/* The orientation tag (0x0112) of the first directory, or 1. */
-static int
-tiff_orientation(const struct tiff *tiff)
-{
-    const size_t entry_size = 12;
-
-    if (tiff->size < 8)
-        return 1;
-    const size_t directory = tiff_number(tiff, 4, 4);
-    if (directory > tiff->size - 2)
-        return 1;
-    const size_t count = tiff_number(tiff, directory, 2);
-    for (size_t i = 0; i < count; i++) {
-        const size_t entry = directory + 2 + i * entry_size;
-        if (entry > tiff->size || tiff->size - entry < entry_size)
-            return 1;
-        if (tiff_number(tiff, entry, 2) != 0x0112)
-            continue;
-        const uint32_t value = tiff_number(tiff, entry + 8, 2);
-        return value >= 1 && value <= 8 ? (int)value : 1;
+    jpeg->fence.err = err;
+    if (setjmp(jpeg->fence.back)) {
+        jpeg_abort_decompress(&jpeg->codec);
+        return err->status;
     }
-    return 1;
-}
-
-/* Walk the segments up to the first scan for the EXIF block in APP1. */
-static int
-find_orientation(const uint8_t *bytes, size_t size)
-{
-    static const uint8_t signature[6] = "Exif\0";
-    size_t at = 2;
-
-    while (size - at >= 4 && bytes[at] == 0xFF) {
-        const uint8_t marker = bytes[at + 1];
-        if (marker == 0xFF) { /* fill byte */
-            at++;
-            continue;
-        }
-        if (marker == 0xDA || marker == 0xD9)
-            return 1;
-        const size_t length = (size_t)bytes[at + 2] << 8 | bytes[at + 3];
-        if (length < 2 || length > size - at - 2)
-            return 1;
-        const uint8_t *body = bytes + at + 4;
-        const size_t body_size = length - 2;
-        if (marker == 0xE1 && body_size > sizeof signature + 8 &&
-            memcmp(body, signature, sizeof signature) == 0) {
-            const uint8_t *start = body + sizeof signature;
-            return tiff_orientation(&(struct tiff){.bytes = start,
-                                                   .size = body_size - sizeof signature,
-                                                   .big_endian = start[0] == 'M'});
-        }
-        at += 2 + length;
-    }
-    return 1;
+    mxio_jpeg_begin(&jpeg->codec, &jpeg->fence, jpeg->bytes, jpeg->size);
+    jpeg_read_header(&jpeg->codec, TRUE);
+    return MXIO_OK;
 }
 
 enum mxio_status
 mxio_jpeg_open(struct mxio_jpeg *jpeg, const uint8_t *bytes, size_t size, bool orient,
                int64_t max_pixels, struct mxio_picture *out, struct mxio_error *err)
 {
-    struct jpeg_decompress_struct *codec = &jpeg->codec;
+    const struct jpeg_decompress_struct *codec = &jpeg->codec;
 
     if (!mxio_jpeg_sniff(bytes, size))
         return mxio_fail(err, MXIO_EDATA, "not a JPEG");
-    jpeg->fence.err = err;
-    if (setjmp(jpeg->fence.back)) {
-        jpeg_abort_decompress(codec);
-        return err->status;
-    }
-    /* Made anew: the tables of the last picture must not serve one that lacks its own.
-     */
-    jpeg_destroy_decompress(codec);
-    jpeg_create_decompress(codec);
-    codec->progress = &jpeg->progress;
-    jpeg_mem_src(codec, bytes, size);
-    jpeg_read_header(codec, TRUE);
+    jpeg->bytes = bytes;
+    jpeg->size = size;
+    const enum mxio_status status = read_header(jpeg, err);
+    if (status != MXIO_OK)
+        return status;
     if ((int64_t)codec->image_width * codec->image_height > max_pixels)
         return mxio_fail(err, MXIO_EDATA,
                          "JPEG: %u x %u pixels are more than max_pixels=%lld",
                          codec->image_width, codec->image_height,
                          (long long)max_pixels);
-    const int orientation = orient ? find_orientation(bytes, size) : 1;
+    const int orientation = orient ? mxio_jpeg_orientation(bytes, size) : 1;
     const bool swapped = orientation >= 5;
     jpeg->picture =
         (struct mxio_picture){.width = (int)(swapped ? codec->image_height
@@ -352,19 +212,22 @@ output_space(const struct jpeg_decompress_struct *codec, int channels, bool bgr)
     return bgr ? JCS_EXT_BGR : JCS_EXT_RGB;
 }
 
-/* Decode the columns that libjpeg gives for the window; *left is how many of them come
- * before it. */
-static enum mxio_status
-decode_window(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect window,
-              size_t *stride, size_t *left, struct mxio_error *err)
-{
-    struct jpeg_decompress_struct *codec = &jpeg->codec;
+/* What to decode, and where it came to lie. */
+struct request {
+    int channels;
+    bool bgr;
+    struct mxio_rect window; /* of the stored picture */
+    size_t stride;
+    size_t left; /* columns in the rows before the window */
+};
 
-    jpeg->fence.err = err;
-    if (setjmp(jpeg->fence.back)) /* locals are not changed between a call that may jump
-                                     and here */
-        return err->status;
-    codec->out_color_space = output_space(codec, channels, bgr);
+/* Start decoding, of no more columns than the window needs. */
+static void
+start_columns(struct jpeg_decompress_struct *codec, struct request *request)
+{
+    const struct mxio_rect window = request->window;
+
+    codec->out_color_space = output_space(codec, request->channels, request->bgr);
     /* Smoothing guesses at scans that are missing, from blocks outside of the window,
      * too. */
     codec->do_block_smoothing = FALSE;
@@ -385,34 +248,78 @@ decode_window(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect w
     } else {
         start = 0;
     }
-    *left = (size_t)window.x - start;
-    const size_t row_size =
-        (size_t)codec->output_width * (size_t)codec->output_components;
-    *stride = row_size;
-    const enum mxio_status status =
-        mxio_buffer_need(&jpeg->rows, *stride * (size_t)window.height + MXIO_SLACK,
-                         err);
-    if (status != MXIO_OK)
-        return status;
+    request->left = (size_t)window.x - start;
+    request->stride = (size_t)codec->output_width * (size_t)codec->output_components;
+}
 
-    const JDIMENSION first = (JDIMENSION)window.y;
+/* Decode the rows of the window. */
+static enum mxio_status
+read_rows(struct mxio_jpeg *jpeg, const struct request *request, struct mxio_error *err)
+{
+    struct jpeg_decompress_struct *codec = &jpeg->codec;
+    const JDIMENSION first = (JDIMENSION)request->window.y;
+    const JDIMENSION height = (JDIMENSION)request->window.height;
+
     if (first > 0 && jpeg_skip_scanlines(codec, first) != first)
         return mxio_fail(err, MXIO_EDATA, "JPEG: ends before row %u", first);
-    while (codec->output_scanline < first + (JDIMENSION)window.height) {
+    while (codec->output_scanline < first + height) {
         JSAMPROW rows[ROWS_AT_ONCE];
         const JDIMENSION done = codec->output_scanline - first;
-        const JDIMENSION wanted = (JDIMENSION)window.height - done;
+        const JDIMENSION wanted = height - done;
         for (JDIMENSION i = 0; i < ROWS_AT_ONCE; i++)
-            rows[i] =
-                jpeg->rows.bytes + (size_t)(done + (i < wanted ? i : 0)) * *stride;
+            rows[i] = jpeg->rows.bytes +
+                      (size_t)(done + (i < wanted ? i : 0)) * request->stride;
         const JDIMENSION got =
             jpeg_read_scanlines(codec, rows,
                                 wanted < ROWS_AT_ONCE ? wanted : ROWS_AT_ONCE);
         if (codec->out_color_space == JCS_CMYK)
             for (JDIMENSION i = 0; i < got; i++)
-                cmyk_row(rows[i], codec->output_width, channels, bgr);
+                cmyk_row(rows[i], codec->output_width, request->channels, request->bgr);
     }
     return MXIO_OK;
+}
+
+/* Take the entropy decoding over if we can. */
+static enum mxio_status
+take_entropy(struct mxio_jpeg *jpeg, const struct request *request,
+             struct mxio_error *err)
+{
+    enum mxio_status status = MXIO_OK;
+
+    if (!mxio_entropy_knows(&jpeg->codec))
+        return MXIO_OK;
+    if (jpeg->entropy == NULL)
+        status = mxio_entropy_new(&jpeg->entropy, err);
+    if (status == MXIO_OK) {
+        mxio_entropy_take(jpeg->entropy, &jpeg->codec,
+                          (JDIMENSION)request->window.x - (JDIMENSION)request->left);
+        jpeg->taken = true;
+    }
+    return status;
+}
+
+/* Decode the window. When that fails with the fence's `irregular` set, the picture is to
+ * be decoded anew, by libjpeg alone. */
+static enum mxio_status
+decode_window(struct mxio_jpeg *jpeg, struct request *request, bool own,
+              struct mxio_error *err)
+{
+    jpeg->fence.err = err;
+    jpeg->fence.irregular = false;
+    jpeg->taken = false;
+    if (setjmp(jpeg->fence.back)) /* locals are not changed between a call that may jump
+                                     and here */
+        return jpeg->fence.irregular ? MXIO_EDATA : err->status;
+    start_columns(&jpeg->codec, request);
+    enum mxio_status status =
+        mxio_buffer_need(&jpeg->rows,
+                         request->stride * (size_t)request->window.height + MXIO_SLACK,
+                         err);
+    if (status == MXIO_OK && own)
+        status = take_entropy(jpeg, request, err);
+    if (status == MXIO_OK)
+        status = read_rows(jpeg, request, err);
+    return status;
 }
 
 enum mxio_status
@@ -420,20 +327,26 @@ mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect 
                struct mxio_view *out, struct mxio_error *err)
 {
     const struct mxio_picture *picture = &jpeg->picture;
-    const struct mxio_rect stored = stored_window(jpeg, window);
-    size_t stride = 0, left = 0;
+    struct request request = {.channels = channels,
+                              .bgr = bgr,
+                              .window = stored_window(jpeg, window)};
 
-    const enum mxio_status status =
-        decode_window(jpeg, channels, bgr, stored, &stride, &left, err);
+    enum mxio_status status = decode_window(jpeg, &request, jpeg->own, err);
+    if (jpeg->fence.irregular) {
+        status = read_header(jpeg, err);
+        if (status == MXIO_OK)
+            status = decode_window(jpeg, &request, false, err);
+    }
     jpeg_abort_decompress(&jpeg->codec);
     if (status != MXIO_OK)
         return status;
-    struct mxio_view view = {.bytes = jpeg->rows.bytes + left * (size_t)channels,
-                             .stride = stride,
+    struct mxio_view view = {.bytes =
+                                 jpeg->rows.bytes + request.left * (size_t)channels,
+                             .stride = request.stride,
                              .width = picture->width,
                              .height = picture->height,
                              .channels = channels,
-                             .held = stored};
+                             .held = request.window};
     if (picture->orientation != 1) {
         const size_t upright = (size_t)window.width * (size_t)channels;
         const enum mxio_status room =
@@ -450,6 +363,12 @@ mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect 
     return MXIO_OK;
 }
 
+bool
+mxio_jpeg_was_own(const struct mxio_jpeg *jpeg)
+{
+    return jpeg->taken && mxio_entropy_was_used(jpeg->entropy);
+}
+
 uint8_t *
 mxio_jpeg_take(struct mxio_jpeg *jpeg, const struct mxio_view *view)
 {
@@ -460,92 +379,6 @@ mxio_jpeg_take(struct mxio_jpeg *jpeg, const struct mxio_view *view)
         return NULL;
     jpeg->rows = (struct mxio_buffer){.bytes = NULL};
     return bytes;
-}
-
-/* libjpeg's own memory destination loses its buffer when it fails after growing. */
-struct destination {
-    struct jpeg_destination_mgr manager; /* first: libjpeg hands back a pointer to it */
-    uint8_t *bytes;
-    size_t size;
-};
-
-static void
-destination_start(j_compress_ptr codec)
-{
-    struct destination *to = (struct destination *)codec->dest;
-
-    to->manager.next_output_byte = to->bytes;
-    to->manager.free_in_buffer = to->size;
-}
-
-static boolean
-destination_grow(j_compress_ptr codec)
-{
-    struct destination *to = (struct destination *)codec->dest;
-    uint8_t *bytes = mxio_realloc(to->bytes, to->size * 2);
-
-    if (bytes == NULL)
-        ERREXIT1(codec, JERR_OUT_OF_MEMORY, 0);
-    to->bytes = bytes;
-    to->manager.next_output_byte = bytes + to->size;
-    to->manager.free_in_buffer = to->size;
-    to->size *= 2;
-    return TRUE;
-}
-
-static void
-destination_end(j_compress_ptr codec)
-{
-    (void)codec;
-}
-
-enum mxio_status
-mxio_jpeg_encode(const uint8_t *pixels, int width, int height, int channels, bool bgr,
-                 int quality, uint8_t **out, size_t *out_size, struct mxio_error *err)
-{
-    struct jpeg_compress_struct codec;
-    struct fence fence = {.err = err};
-    struct destination to = {.manager = {.init_destination = destination_start,
-                                         .empty_output_buffer = destination_grow,
-                                         .term_destination = destination_end},
-                             .size = 65536};
-
-    if (width < 1 || height < 1 || width > JPEG_MAX_DIMENSION ||
-        height > JPEG_MAX_DIMENSION)
-        return mxio_fail(err, MXIO_EPARAM,
-                         "JPEG holds 1 to %ld pixels a side, got %d x %d",
-                         JPEG_MAX_DIMENSION, width, height);
-    to.bytes = mxio_alloc(to.size);
-    if (to.bytes == NULL)
-        return mxio_fail(err, MXIO_ENOMEM, "no memory to encode a JPEG");
-    fence_init(&fence);
-    codec.err = &fence.manager;
-    if (setjmp(fence.back)) {
-        jpeg_destroy_compress(&codec);
-        mxio_free(to.bytes);
-        return err->status;
-    }
-    jpeg_create_compress(&codec);
-    codec.dest = &to.manager;
-    codec.image_width = (JDIMENSION)width;
-    codec.image_height = (JDIMENSION)height;
-    codec.input_components = channels;
-    codec.in_color_space = channels == 1 ? JCS_GRAYSCALE
-                           : bgr         ? JCS_EXT_BGR
-                                         : JCS_EXT_RGB;
-    jpeg_set_defaults(&codec);
-    jpeg_set_quality(&codec, quality, TRUE);
-    jpeg_start_compress(&codec, TRUE);
-    while (codec.next_scanline < codec.image_height) {
-        JSAMPROW row = (JSAMPROW)(pixels + (size_t)codec.next_scanline * (size_t)width *
-                                               (size_t)channels);
-        jpeg_write_scanlines(&codec, &row, 1);
-    }
-    jpeg_finish_compress(&codec);
-    *out_size = to.size - to.manager.free_in_buffer;
-    *out = to.bytes;
-    jpeg_destroy_compress(&codec);
-    return MXIO_OK;
 }
 
 #define TEXT_OF(x) #x

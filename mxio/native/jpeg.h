@@ -1,5 +1,5 @@
 /*
- * JPEG, the only place that knows libjpeg-turbo: header, window decode, encode.
+ * JPEG: header, window decode, encode. Only files of this family know libjpeg-turbo.
  *
  * Owner:   a decoder keeps its memory from one picture to the next; the view of a
  *          decoded window is borrowed from it until the next open. The bytes given to
@@ -21,6 +21,11 @@ mxio_jpeg_sniff(const uint8_t *bytes, size_t size);
 
 MXIO_MUST_USE enum mxio_status
 mxio_jpeg_new(struct mxio_jpeg **out, struct mxio_error *err);
+
+/* The same with entropy decoding of our own, where we can, or with libjpeg's alone,
+ * whatever the self-test finds. For tests: all pixels and verdicts are equal. */
+MXIO_MUST_USE enum mxio_status
+mxio_jpeg_new_with(bool own, struct mxio_jpeg **out, struct mxio_error *err);
 
 /* Accepts NULL. */
 void
@@ -52,6 +57,10 @@ MXIO_MUST_USE enum mxio_status
 mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect window,
                struct mxio_view *out, struct mxio_error *err);
 
+/* True when the window just read went through our own entropy decoding. */
+bool
+mxio_jpeg_was_own(const struct mxio_jpeg *jpeg);
+
 /*
  * Give away the memory behind the view just read, when it holds those rows and nothing
  * between them: a whole picture that needed no turning. Else NULL. Freed with mxio_free.
@@ -66,6 +75,15 @@ mxio_jpeg_take(struct mxio_jpeg *jpeg, const struct mxio_view *view);
 MXIO_MUST_USE enum mxio_status
 mxio_jpeg_encode(const uint8_t *pixels, int width, int height, int channels, bool bgr,
                  int quality, uint8_t **out, size_t *out_size, struct mxio_error *err);
+
+/* Whether mxio_jpeg_new gives decoders with entropy decoding of our own. The first call
+ * runs the self-test; MXIO_ENOMEM leaves it to the next. */
+MXIO_MUST_USE enum mxio_status
+mxio_jpeg_test_entropy(bool *own, struct mxio_error *err);
+
+/* The same in words: "own", or "stock (why)". */
+const char *
+mxio_jpeg_entropy(void);
 
 /* "libjpeg-turbo 2.1.5" */
 const char *

@@ -235,8 +235,9 @@ features(PyObject *module, PyObject *ignored)
         PyUnicode_FromFormat("%s, %s", mxio_png_version(), mxio_inflate_version());
 
     return png == NULL ? NULL
-                       : Py_BuildValue("{sssNss}", "jpeg", mxio_jpeg_version(), "png",
-                                       png, "simd", mxio_kernels_best()->name);
+                       : Py_BuildValue("{sssssNss}", "jpeg", mxio_jpeg_version(),
+                                       "entropy", mxio_jpeg_entropy(), "png", png,
+                                       "simd", mxio_kernels_best()->name);
 }
 
 static PyMethodDef methods[] = {

@@ -74,6 +74,26 @@ def without_huffman_tables(jpeg: bytes) -> bytes:
     return b"".join(part for part in segments(jpeg) if part[1] != 0xC4)
 
 
+def baselines() -> Iterator[bytes]:
+    """Pictures that our own entropy decoding takes, some of them slightly wrong."""
+
+    def save(mode: str, **options: object) -> bytes:
+        out = io.BytesIO()
+        picture(mode).save(out, "JPEG", **options)
+        return out.getvalue()
+
+    for mode, quality, optimize in product(["L", "RGB", "CMYK"], [30, 98], [0, 1]):
+        yield save(mode, quality=quality, optimize=bool(optimize))
+    for subsampling, blocks in product(["4:4:4", "4:2:2", "4:2:0"], [1, 2, 3, 5]):
+        yield save("RGB", subsampling=subsampling, restart_marker_blocks=blocks)
+    jpeg = save("RGB", restart_marker_blocks=2)
+    yield jpeg.replace(b"\xff\xd1", b"stray\xff\xd1")
+    yield jpeg.replace(b"\xff\xd1", b"\xff\xff\xd1")
+    yield jpeg.replace(b"\xff\xd1", b"")
+    yield jpeg.replace(b"\xff\xd1", b"\xff\xd2")
+    yield jpeg[:-2]
+
+
 def chunk(kind: bytes, content: bytes) -> bytes:
     check = zlib.crc32(kind + content)
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
@@ -156,6 +176,7 @@ def main() -> None:
     target, folder = sys.argv[1], Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     kinds = {
+        "entropy": baselines,
         "idx": idxs,
         "jpeg": jpegs,
         "marks": recordios,

@@ -6,12 +6,15 @@
 
 #include "records.h"
 
+#include <stdbool.h>
+
 #include <jpeglib.h>
 
 struct recipe {
     int width, height;
-    J_COLOR_SPACE stored; /* JCS_YCbCr, JCS_GRAYSCALE, JCS_RGB, JCS_CMYK, JCS_YCCK */
-    int across, down;     /* luma samples for one of chroma; 0: 1 */
+    J_COLOR_SPACE stored;    /* JCS_YCbCr, JCS_GRAYSCALE, JCS_RGB, JCS_CMYK, JCS_YCCK */
+    int across, down;        /* luma samples for one of chroma; 0: 1 */
+    const int (*factors)[2]; /* or so many samples of each component, across and down */
     bool progressive, optimised, arithmetic;
     int restart;             /* MCUs between restart markers, 0: none */
     int quality;             /* 0: 90 */
@@ -48,6 +51,10 @@ choose_sampling(struct jpeg_compress_struct *codec, const struct recipe *recipe)
         const bool luma = luma_and_chroma && (i == 0 || i == 3);
         codec->comp_info[i].h_samp_factor = luma && recipe->across ? recipe->across : 1;
         codec->comp_info[i].v_samp_factor = luma && recipe->down ? recipe->down : 1;
+        if (recipe->factors != NULL) {
+            codec->comp_info[i].h_samp_factor = recipe->factors[i][0];
+            codec->comp_info[i].v_samp_factor = recipe->factors[i][1];
+        }
     }
 }
 

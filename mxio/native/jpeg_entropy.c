@@ -1,0 +1,187 @@
+#include "jpeg_entropy.h"
+
+#include <string.h>
+
+#include "jpeg_huffman.h"
+
+_Static_assert(sizeof(JCOEF) == sizeof(int16_t) && DCTSIZE2 == 64, "other blocks");
+_Static_assert(D_MAX_BLOCKS_IN_MCU == MXIO_SCAN_BLOCKS, "other MCUs");
+_Static_assert(MAX_COMPS_IN_SCAN == MXIO_SCAN_COMPONENTS, "other scans");
+
+/* Below this, building tables takes longer than they save. */
+#define SMALL_SIZE 8192
+/* A picture can use as many: two for each component. */
+#define TABLE_COUNT (2 * MXIO_SCAN_COMPONENTS)
+
+/* The beginning of libjpeg's private struct, the same in libjpeg-turbo 1.5 to 3.2. */
+struct jpeg_entropy_decoder {
+    void (*start_pass)(j_decompress_ptr codec);
+    boolean (*decode_mcu)(j_decompress_ptr codec, JBLOCKROW *blocks);
+};
+
+struct cached_table {
+    uint64_t used; /* number of the last picture that asked for it, 0: none */
+    bool built;
+    bool dc;
+    uint8_t counts[16], values[256]; /* what it is made from */
+    struct mxio_huffman_table table;
+};
+
+struct mxio_entropy {
+    bool used;
+    uint64_t picture;     /* counted from 1 */
+    uint32_t mcu;         /* that libjpeg asks for next */
+    uint32_t column;      /* of it */
+    uint32_t columns;     /* MCUs in a row */
+    uint32_t first, last; /* columns that the output needs */
+    struct mxio_scan scan;
+    struct cached_table tables[TABLE_COUNT];
+};
+
+enum mxio_status
+mxio_entropy_new(struct mxio_entropy **out, struct mxio_error *err)
+{
+    struct mxio_entropy *entropy = mxio_alloc(sizeof *entropy);
+
+    if (entropy == NULL)
+        return mxio_fail(err, MXIO_ENOMEM, "no memory for an entropy decoder");
+    *out = entropy;
+    return MXIO_OK;
+}
+
+void
+mxio_entropy_free(struct mxio_entropy *entropy)
+{
+    mxio_free(entropy);
+}
+
+bool
+mxio_entropy_was_used(const struct mxio_entropy *entropy)
+{
+    return entropy->used;
+}
+
+bool
+mxio_entropy_knows(const struct jpeg_decompress_struct *codec)
+{
+    /* The last line is what tells lossless pictures and broken headers apart. */
+    return codec->data_precision == 8 && !codec->progressive_mode &&
+           !codec->arith_code && codec->comps_in_scan == codec->num_components &&
+           codec->unread_marker == 0 && codec->entropy != NULL &&
+           codec->entropy->decode_mcu != NULL && codec->Ss == 0 &&
+           codec->Se == DCTSIZE2 - 1 && codec->Ah == 0 && codec->Al == 0;
+}
+
+static struct cached_table *
+find_table(struct mxio_entropy *entropy, const JHUFF_TBL *stored, bool dc)
+{
+    struct cached_table *oldest = &entropy->tables[0];
+
+    for (int i = 0; i < TABLE_COUNT; i++) {
+        struct cached_table *entry = &entropy->tables[i];
+        if (entry->used != 0 && entry->dc == dc &&
+            memcmp(entry->counts, stored->bits + 1, sizeof entry->counts) == 0 &&
+            memcmp(entry->values, stored->huffval, sizeof entry->values) == 0)
+            return entry;
+        if (entry->used < oldest->used)
+            oldest = entry;
+    }
+    oldest->used = 0;
+    return oldest;
+}
+
+/* The table as we use it, or NULL. A small picture does not make it at first sight. */
+static const struct mxio_huffman_table *
+get_table(struct mxio_entropy *entropy, const JHUFF_TBL *stored, bool dc, bool small)
+{
+    if (stored == NULL)
+        return NULL;
+    struct cached_table *entry = find_table(entropy, stored, dc);
+    const bool seen = entry->used != 0;
+    if (!seen) {
+        memcpy(entry->counts, stored->bits + 1, sizeof entry->counts);
+        memcpy(entry->values, stored->huffval, sizeof entry->values);
+        entry->dc = dc;
+        entry->built = false;
+    }
+    entry->used = entropy->picture;
+    if (!entry->built && (seen || !small))
+        entry->built =
+            mxio_huffman_build(&entry->table, entry->counts, entry->values, dc);
+    return entry->built ? &entry->table : NULL;
+}
+
+/* libjpeg asks for the next MCU; without blocks, for it to be passed over. What need
+ * not be read now is read, or jumped over, when a later one is needed. */
+static boolean
+decode_mcu(j_decompress_ptr codec, JBLOCKROW *blocks)
+{
+    struct mxio_entropy *entropy = codec->client_data;
+    const uint32_t mcu = entropy->mcu++;
+    const uint32_t column = entropy->column;
+
+    entropy->column = column + 1 < entropy->columns ? column + 1 : 0;
+    if (blocks == NULL || column < entropy->first || column > entropy->last)
+        return TRUE;
+    entropy->used = true;
+    if (mxio_scan_read(&entropy->scan, mcu, (int16_t(*const *)[DCTSIZE2])blocks))
+        return TRUE;
+    struct mxio_jpeg_fence *fence = (struct mxio_jpeg_fence *)codec->err;
+    fence->irregular = true;
+    longjmp(fence->back, 1);
+}
+
+/* False when a table is missing. All are asked for, so that the next small picture with
+ * the same ones finds them seen. */
+static bool
+lay_out(struct mxio_entropy *entropy, const struct jpeg_decompress_struct *codec,
+        struct mxio_scan_layout *out)
+{
+    const bool small = codec->src->bytes_in_buffer < SMALL_SIZE;
+    bool whole = true;
+
+    out->block_count = codec->blocks_in_MCU;
+    out->restart_interval = codec->restart_interval;
+    for (int i = 0; i < codec->blocks_in_MCU; i++) {
+        struct mxio_scan_block *block = &out->blocks[i];
+        const int place = codec->MCU_membership[i];
+        const jpeg_component_info *component = codec->cur_comp_info[place];
+        block->component = place;
+        block->wanted = component->component_needed;
+        if (i > 0 && codec->MCU_membership[i - 1] == place) {
+            block->dc = out->blocks[i - 1].dc;
+            block->ac = out->blocks[i - 1].ac;
+            continue;
+        }
+        block->dc = get_table(entropy, codec->dc_huff_tbl_ptrs[component->dc_tbl_no],
+                              true, small);
+        block->ac = get_table(entropy, codec->ac_huff_tbl_ptrs[component->ac_tbl_no],
+                              false, small);
+        whole = whole && block->dc != NULL && block->ac != NULL;
+    }
+    return whole;
+}
+
+void
+mxio_entropy_take(struct mxio_entropy *entropy, struct jpeg_decompress_struct *codec,
+                  JDIMENSION left)
+{
+    const JDIMENSION across = codec->comps_in_scan == 1
+                                  ? DCTSIZE
+                                  : (JDIMENSION)codec->max_h_samp_factor * DCTSIZE;
+    struct mxio_scan_layout layout;
+
+    entropy->used = false;
+    entropy->picture++;
+    if (!lay_out(entropy, codec, &layout))
+        return;
+    entropy->mcu = 0;
+    entropy->column = 0;
+    entropy->columns = codec->MCUs_per_row;
+    entropy->first = left / across;
+    entropy->last = (left + codec->output_width - 1) / across;
+    mxio_scan_start(&entropy->scan, &layout, codec->src->next_input_byte,
+                    codec->src->bytes_in_buffer);
+    codec->client_data = entropy;
+    codec->entropy->decode_mcu = decode_mcu;
+}
