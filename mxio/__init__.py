@@ -12,6 +12,7 @@ from mxio import image as img
 from mxio import ndarray as nd
 from mxio._core import features
 from mxio._views import LabelRange
+from mxio.adapters.records import RecordDataset
 from mxio.context import Context, cpu, gpu
 from mxio.errors import DataError, MxioError, MXNetError, ParameterError
 
@@ -28,6 +29,7 @@ __all__ = [
     "MXNetError",
     "MxioError",
     "ParameterError",
+    "RecordDataset",
     "RepairReport",
     "context",
     "convert",

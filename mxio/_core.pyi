@@ -16,6 +16,7 @@ FACE_MX: int
 FACE_NUMPY: int
 FACE_TORCH: int
 FACE_DET: int
+FACE_RAW: int
 
 class MxioError(RuntimeError): ...
 class ParameterError(MxioError, ValueError): ...
@@ -136,6 +137,35 @@ class RecordSet:
         """The same of the records in an array of uint64."""
     def read(self, ordinal: int, /) -> bytes:
         """The payload of a record; DataError when there is none, or it is damaged."""
+
+@final
+class RecordFeed:
+    """Payloads of records, in the order and the shares of a loader. One call at a time;
+    usable in forked children.
+    """
+
+    def __init__(
+        self,
+        options: Mapping[str, object],
+        files: Sequence[str],
+        offsets: Buffer | None,
+        index: str | None,
+        records: tuple[int, int] | Buffer | None,
+        /,
+    ) -> None:
+        """options as for Loader; offsets and index as for RecordSet; records as for
+        Loader.
+        """
+    def start(self, epoch: int, base: int, batch: int, step: int, /) -> None:
+        """Begin an epoch, `base` positions in; give batches batch, batch + step, ..."""
+    def next(self) -> tuple[list[bytes], list[int], int] | None:
+        """(payloads, ordinals, rows missing or repeated); None at the end. A failure
+        uses up its batch.
+        """
+    def count(self) -> int: ...
+    def batches(self, base: int, batch: int, step: int, /) -> int: ...
+    def progress(self) -> int:
+        """Positions done by all ranks once the batches so far are."""
 
 @final
 class RowFeed:

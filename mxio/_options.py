@@ -189,3 +189,24 @@ class DetOptions(TypedDict, total=False):
     max_pixels: int
     timeout: float
     verbose: bool
+
+
+class RawOptions(TypedDict, total=False):
+    """Options of mxio.RecordDataset."""
+
+    path_imgrec: str | os.PathLike[str]
+    path_imgidx: str | os.PathLike[str]
+    path_imglist: str | os.PathLike[str]
+    label_width: int
+    num_parts: int
+    part_index: int
+    rank: int | None
+    world_size: int | None
+    shuffle: bool
+    shuffle_chunk_size: int
+    shuffle_chunk_seed: int
+    seed: int
+    records: Selection | None
+    record_layout: Literal["auto", "plain", "insightface"]
+    batch_size: int
+    last_batch: Literal["drop", "pad", "partial"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mxio import _core
 from mxio._files import read_whole
 
-__all__ = ["Heads", "Records"]
+__all__ = ["Heads", "Records", "read_index"]
 
 _ROWS = 65536
 
@@ -36,6 +36,17 @@ class Heads(NamedTuple):
     offset: NDArray[np.uint64]
 
 
+def read_index(path: str) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Keys and offsets of an index, by rising offsets."""
+    blocks = _core.parse_index(read_whole(path), path)
+    keys = np.frombuffer(memoryview(blocks[0]), np.int64)
+    offsets = np.frombuffer(memoryview(blocks[1]), np.uint64)
+    if bool((offsets[1:] > offsets[:-1]).all()):
+        return keys, offsets
+    order = np.argsort(offsets, kind="stable")
+    return keys[order], offsets[order]
+
+
 class Records:
     """The records of RecordIO files, by ordinal: headers and payloads.
 
@@ -50,13 +61,7 @@ class Records:
         self.keys: NDArray[np.int64] | None = None
         offsets: NDArray[np.uint64] | None = None
         if path_imgidx:
-            blocks = _core.parse_index(read_whole(path_imgidx), path_imgidx)
-            keys = np.frombuffer(memoryview(blocks[0]), np.int64)
-            offsets = np.frombuffer(memoryview(blocks[1]), np.uint64)
-            if not bool((offsets[1:] > offsets[:-1]).all()):
-                order = np.argsort(offsets, kind="stable")
-                keys, offsets = keys[order], offsets[order]
-            self.keys = keys
+            self.keys, offsets = read_index(path_imgidx)
         self._core = _core.RecordSet(
             self.files, None if offsets is None else offsets.data, path_imgidx or None
         )

@@ -9,17 +9,32 @@ the files, the seed, and the options that decide what a sample is.
 import hashlib
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from mxio.errors import MxioError, ParameterError
 from mxio.params import TABLE, Param
 
-if TYPE_CHECKING:
-    from mxio.loader import ImageLoader
-
-__all__ = ["VERSION", "Cursor", "State", "check", "describe", "make", "refuse_while"]
+__all__ = [
+    "VERSION",
+    "Cursor",
+    "Source",
+    "State",
+    "check",
+    "describe",
+    "make",
+    "refuse_while",
+]
 
 State = dict[str, Any]
+
+
+class Source(Protocol):
+    """What reads the records: says which, and how far it is."""
+
+    @property
+    def identity(self) -> dict[str, Any]: ...
+    def samples(self) -> int: ...
+
 
 VERSION = 1
 
@@ -49,7 +64,7 @@ _PROBE = 4096
 _PROBES = 16
 
 
-def make(loader: "ImageLoader", epoch: int, samples: int, **more: object) -> State:
+def make(loader: Source, epoch: int, samples: int, **more: object) -> State:
     """The state of `loader` with `samples` positions of `epoch` done by all ranks."""
     return {
         "version": VERSION,
@@ -60,7 +75,7 @@ def make(loader: "ImageLoader", epoch: int, samples: int, **more: object) -> Sta
     }
 
 
-def check(loader: "ImageLoader", state: Mapping[str, Any]) -> tuple[int, int]:
+def check(loader: Source, state: Mapping[str, Any]) -> tuple[int, int]:
     """(epoch, samples) of a state of the same data and options as `loader`'s.
 
     ParameterError that names the first difference; TypeError for what is no state.
@@ -205,7 +220,7 @@ class Cursor:
         self.epoch, self.samples, self.begun = self.epoch + 1, 0, self.epoch
         return began
 
-    def state(self, loader: "ImageLoader") -> State:
+    def state(self, loader: Source) -> State:
         """That of the unfinished epoch, else that of the next."""
         if self.begun is not None:
             return make(loader, self.begun, loader.samples())

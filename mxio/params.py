@@ -22,6 +22,7 @@ __all__ = [
     "DET",
     "MX",
     "NUMPY",
+    "RAW",
     "TABLE",
     "TORCH",
     "Param",
@@ -38,6 +39,7 @@ MX = _core.FACE_MX
 NUMPY = _core.FACE_NUMPY
 TORCH = _core.FACE_TORCH
 DET = _core.FACE_DET
+RAW = _core.FACE_RAW
 
 
 TABLE = {row[0]: Param(*row) for row in _core.PARAMS}

@@ -41,7 +41,7 @@ FLOORS: list[set[str]] = [
         "stream",
         "warp",
     },
-    {"augment", "detlabel", "idx", "scan"},
+    {"augment", "detlabel", "idx", "scan", "share"},
     {"detect", "mnist", "rows"},
     {"repack", "sample"},
     {"tickets"},

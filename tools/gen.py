@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tools.mxnet import Difference
 
 ROOT = Path(__file__).resolve().parents[1]
-FACES = {"MX": 1, "NUMPY": 2, "TORCH": 4, "DET": 8}
+FACES = {"MX": 1, "NUMPY": 2, "TORCH": 4, "DET": 8, "RAW": 16}
 NAMES: dict[str, int] = {
     **FACES,
     "NOBODY": 0,
@@ -64,9 +64,10 @@ images, in five kinds, then those of tables and arrays. Every face knows a
 parameter by the same name; *faces* says where it exists: `mx` is
 `mxio.io.ImageRecordIter`, `numpy` is `mxio.adapters.numpy.ImageRecordLoader`,
 `torch` is `mxio.adapters.torch.ImageRecordDataset`, `det` is
-`mxio.io.ImageDetRecordIter`; where `det` has another default or means something
-else by a name, that name has a second row. A name that a face does
-not know is a `TypeError`, a value outside its range a `ParameterError`."""
+`mxio.io.ImageDetRecordIter`, `raw` is `mxio.RecordDataset`; where `det` has
+another default or means something else by a name, that name has a second row.
+A name that a face does not know is a `TypeError`, a value outside its range a
+`ParameterError`."""
 
 
 def arguments(text: str) -> list[str]:
@@ -188,6 +189,7 @@ def options_py(rows: list[Param]) -> str:
         ("NUMPY", "Options", "mxio.adapters.numpy.ImageRecordLoader"),
         ("TORCH", "Options", "mxio.adapters.torch.ImageRecordDataset"),
         ("DET", "TypedDict", "mxio.io.ImageDetRecordIter"),
+        ("RAW", "TypedDict", "mxio.RecordDataset"),
     ]:
         known = shared if base == "Options" else []
         own = [row for row in rows if row.faces & FACES[face] and row not in known]
@@ -234,7 +236,9 @@ def cells(row: Param) -> Iterator[str]:
 
 def faces_of(row: Param) -> str:
     faces = [face.lower() for face, bit in FACES.items() if row.faces & bit]
-    return "all" if len(faces) == len(FACES) else ", ".join(faces)
+    if row.faces & NAMES["EVERY"] != NAMES["EVERY"]:
+        return ", ".join(faces)
+    return "all" if len(faces) == len(FACES) else "all but raw"
 
 
 def table(*columns: str, rows: Iterable[Iterable[str]]) -> Iterator[str]:

@@ -34,7 +34,7 @@ struct mxio_entropy {
     uint32_t column;      /* of it */
     uint32_t columns;     /* MCUs in a row */
     uint32_t first, last; /* columns that the output needs */
-    struct mxio_scan scan;
+    struct mxio_jpeg_scan scan;
     struct cached_table tables[TABLE_COUNT];
 };
 
@@ -124,7 +124,7 @@ decode_mcu(j_decompress_ptr codec, JBLOCKROW *blocks)
     if (blocks == NULL || column < entropy->first || column > entropy->last)
         return TRUE;
     entropy->used = true;
-    if (mxio_scan_read(&entropy->scan, mcu, (int16_t(*const *)[DCTSIZE2])blocks))
+    if (mxio_jpeg_scan_read(&entropy->scan, mcu, (int16_t(*const *)[DCTSIZE2])blocks))
         return TRUE;
     struct mxio_jpeg_fence *fence = (struct mxio_jpeg_fence *)codec->err;
     fence->irregular = true;
@@ -135,7 +135,7 @@ decode_mcu(j_decompress_ptr codec, JBLOCKROW *blocks)
  * the same ones finds them seen. */
 static bool
 lay_out(struct mxio_entropy *entropy, const struct jpeg_decompress_struct *codec,
-        struct mxio_scan_layout *out)
+        struct mxio_jpeg_scan_layout *out)
 {
     const bool small = codec->src->bytes_in_buffer < SMALL_SIZE;
     bool whole = true;
@@ -143,7 +143,7 @@ lay_out(struct mxio_entropy *entropy, const struct jpeg_decompress_struct *codec
     out->block_count = codec->blocks_in_MCU;
     out->restart_interval = codec->restart_interval;
     for (int i = 0; i < codec->blocks_in_MCU; i++) {
-        struct mxio_scan_block *block = &out->blocks[i];
+        struct mxio_jpeg_scan_block *block = &out->blocks[i];
         const int place = codec->MCU_membership[i];
         const jpeg_component_info *component = codec->cur_comp_info[place];
         block->component = place;
@@ -166,10 +166,10 @@ void
 mxio_entropy_take(struct mxio_entropy *entropy, struct jpeg_decompress_struct *codec,
                   JDIMENSION left)
 {
-    const JDIMENSION across = codec->comps_in_scan == 1
-                                  ? DCTSIZE
+    const JDIMENSION across = /* stored pixels */
+        codec->comps_in_scan == 1 ? DCTSIZE
                                   : (JDIMENSION)codec->max_h_samp_factor * DCTSIZE;
-    struct mxio_scan_layout layout;
+    struct mxio_jpeg_scan_layout layout;
 
     entropy->used = false;
     entropy->picture++;
@@ -178,10 +178,11 @@ mxio_entropy_take(struct mxio_entropy *entropy, struct jpeg_decompress_struct *c
     entropy->mcu = 0;
     entropy->column = 0;
     entropy->columns = codec->MCUs_per_row;
-    entropy->first = left / across;
-    entropy->last = (left + codec->output_width - 1) / across;
-    mxio_scan_start(&entropy->scan, &layout, codec->src->next_input_byte,
-                    codec->src->bytes_in_buffer);
+    entropy->first = left * codec->scale_denom / (across * codec->scale_num);
+    entropy->last = (left + codec->output_width - 1) * codec->scale_denom /
+                    (across * codec->scale_num);
+    mxio_jpeg_scan_start(&entropy->scan, &layout, codec->src->next_input_byte,
+                         codec->src->bytes_in_buffer);
     codec->client_data = entropy;
     codec->entropy->decode_mcu = decode_mcu;
 }

@@ -244,7 +244,7 @@ read_symbols(struct block_reader *at, struct mxio_bit_reader *reader, bool store
 /* Read one block into `block`, if there is one. BAD among the bits of the answer when a
  * code was. */
 static inline __attribute__((always_inline)) unsigned
-read_block(const struct mxio_scan_block *plan, struct mxio_bit_reader *outer,
+read_block(const struct mxio_jpeg_scan_block *plan, struct mxio_bit_reader *outer,
            uint32_t *predictions, bool stored, int16_t *block)
 {
     struct mxio_bit_reader reader = *outer;
@@ -275,7 +275,7 @@ read_block(const struct mxio_scan_block *plan, struct mxio_bit_reader *outer,
 
 /* Move bytes into the buffer, without stuffing, until it is full or they end. */
 static void
-fill(struct mxio_scan *scan)
+fill(struct mxio_jpeg_scan *scan)
 {
     const uint8_t *from = scan->raw;
     uint8_t *to = scan->buffer + scan->filled;
@@ -305,14 +305,14 @@ fill(struct mxio_scan *scan)
 
 /* True when the bytes of the interval end at a marker. */
 static bool
-ends_well(const struct mxio_scan *scan)
+ends_well(const struct mxio_jpeg_scan *scan)
 {
     return scan->end - scan->raw >= 2 && scan->raw[1] != 0xFF;
 }
 
 /* Fill the buffer, and say how far the reader may go without asking. */
 static void
-load(struct mxio_scan *scan)
+load(struct mxio_jpeg_scan *scan)
 {
     size_t safe;
 
@@ -329,7 +329,7 @@ load(struct mxio_scan *scan)
 
 /* Begin an interval with the bytes not yet in the buffer. */
 static void
-start_interval(struct mxio_scan *scan)
+start_interval(struct mxio_jpeg_scan *scan)
 {
     scan->filled = 0;
     scan->whole = false;
@@ -341,14 +341,14 @@ start_interval(struct mxio_scan *scan)
 }
 
 static size_t
-bits_used(const struct mxio_scan *scan)
+bits_used(const struct mxio_jpeg_scan *scan)
 {
     return (size_t)(scan->reader.at - scan->buffer) * 8 - scan->reader.count;
 }
 
 /* The reader is beyond `stop`: give it more. False when it has read what is not there. */
 static bool
-feed(struct mxio_scan *scan)
+feed(struct mxio_jpeg_scan *scan)
 {
     if (!scan->whole) {
         const size_t used = bits_used(scan) / 8;
@@ -363,14 +363,14 @@ feed(struct mxio_scan *scan)
 
 /* True when the interval's bytes are used up, but for the bits that pad the last. */
 static bool
-finished(const struct mxio_scan *scan)
+finished(const struct mxio_jpeg_scan *scan)
 {
     return scan->whole && scan->filled * 8 - bits_used(scan) < 8;
 }
 
 /* Go on behind the marker that ends the interval. False when it is not the one due. */
 static bool
-pass_marker(struct mxio_scan *scan)
+pass_marker(struct mxio_jpeg_scan *scan)
 {
     while (!scan->whole) {
         const uint8_t *mark = memchr(scan->raw, 0xFF, (size_t)(scan->end - scan->raw));
@@ -389,7 +389,7 @@ pass_marker(struct mxio_scan *scan)
 
 /* Go to the interval of an MCU that lies `ahead` MCUs away, not in this one. */
 static bool
-seek(struct mxio_scan *scan, uint32_t ahead)
+seek(struct mxio_jpeg_scan *scan, uint32_t ahead)
 {
     const uint32_t interval = scan->layout.restart_interval;
     const uint32_t between = (ahead - scan->left) / interval;
@@ -405,8 +405,9 @@ seek(struct mxio_scan *scan, uint32_t ahead)
 }
 
 void
-mxio_scan_start(struct mxio_scan *scan, const struct mxio_scan_layout *layout,
-                const uint8_t *bytes, size_t size)
+mxio_jpeg_scan_start(struct mxio_jpeg_scan *scan,
+                     const struct mxio_jpeg_scan_layout *layout, const uint8_t *bytes,
+                     size_t size)
 {
     scan->layout = *layout;
     scan->raw = bytes;
@@ -417,7 +418,8 @@ mxio_scan_start(struct mxio_scan *scan, const struct mxio_scan_layout *layout,
 }
 
 bool
-mxio_scan_read(struct mxio_scan *scan, uint32_t mcu, int16_t (*const *blocks)[64])
+mxio_jpeg_scan_read(struct mxio_jpeg_scan *scan, uint32_t mcu,
+                    int16_t (*const *blocks)[64])
 {
     if (mcu - scan->next >= scan->left && !seek(scan, mcu - scan->next))
         return false;
@@ -427,7 +429,7 @@ mxio_scan_read(struct mxio_scan *scan, uint32_t mcu, int16_t (*const *blocks)[64
         const bool stored = scan->next == mcu;
         unsigned flaws = 0;
         for (int i = 0; i < scan->layout.block_count; i++) {
-            const struct mxio_scan_block *plan = &scan->layout.blocks[i];
+            const struct mxio_jpeg_scan_block *plan = &scan->layout.blocks[i];
             flaws |=
                 stored && plan->wanted
                     ? read_block(plan, &reader, scan->predictions, true, *blocks[i])

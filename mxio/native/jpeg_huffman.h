@@ -35,14 +35,14 @@ mxio_huffman_build(struct mxio_huffman_table *out, const uint8_t counts[16],
 #define MXIO_SCAN_BLOCKS 10    /* in an MCU, at most: the standard says so */
 #define MXIO_SCAN_COMPONENTS 4 /* likewise */
 
-struct mxio_scan_block {
+struct mxio_jpeg_scan_block {
     const struct mxio_huffman_table *dc, *ac;
     int component; /* whose differences it continues */
     bool wanted;   /* else it is read and forgotten */
 };
 
-struct mxio_scan_layout {
-    struct mxio_scan_block blocks[MXIO_SCAN_BLOCKS];
+struct mxio_jpeg_scan_layout {
+    struct mxio_jpeg_scan_block blocks[MXIO_SCAN_BLOCKS];
     int block_count;
     uint32_t restart_interval; /* MCUs, 0: none */
 };
@@ -59,8 +59,8 @@ struct mxio_bit_reader {
 };
 
 /* All fields are the scan's own. */
-struct mxio_scan {
-    struct mxio_scan_layout layout;
+struct mxio_jpeg_scan {
+    struct mxio_jpeg_scan_layout layout;
     const uint8_t *raw, *end; /* bytes not yet in the buffer */
     struct mxio_bit_reader reader;
     const uint8_t *stop; /* a reader beyond needs more, or has come to the end */
@@ -75,8 +75,9 @@ struct mxio_scan {
 
 /* Begin at the first byte behind the SOS segment. */
 void
-mxio_scan_start(struct mxio_scan *scan, const struct mxio_scan_layout *layout,
-                const uint8_t *bytes, size_t size);
+mxio_jpeg_scan_start(struct mxio_jpeg_scan *scan,
+                     const struct mxio_jpeg_scan_layout *layout, const uint8_t *bytes,
+                     size_t size);
 
 /*
  * Read MCU number `mcu`, counted from 0 in the order of the scan, behind the one read
@@ -84,6 +85,7 @@ mxio_scan_start(struct mxio_scan *scan, const struct mxio_scan_layout *layout,
  * order. MCUs between are passed over; whole restart intervals without being read.
  */
 MXIO_MUST_USE bool
-mxio_scan_read(struct mxio_scan *scan, uint32_t mcu, int16_t (*const *blocks)[64]);
+mxio_jpeg_scan_read(struct mxio_jpeg_scan *scan, uint32_t mcu,
+                    int16_t (*const *blocks)[64]);
 
 #endif

@@ -160,28 +160,6 @@ use_index(struct mxio_loader *loader, const struct mxio_loader_inputs *inputs,
     return status;
 }
 
-static struct mxio_order
-order_of(const struct mxio_params *params, bool running)
-{
-    static const enum mxio_ending endings[] = {[MXIO_LAST_DROP] = MXIO_END_DROP,
-                                               [MXIO_LAST_PAD] = MXIO_END_REPEAT,
-                                               [MXIO_LAST_PARTIAL] = MXIO_END_SHORT};
-
-    return (struct mxio_order){.seed = params->seed,
-                               .shuffle = params->shuffle != 0,
-                               .ending = !running ? endings[params->last_batch]
-                                         : params->round_batch ? MXIO_END_WRAP
-                                                               : MXIO_END_SHORT,
-                               .batch_size = (uint64_t)params->batch_size,
-                               .world = params->world_size == MXIO_NONE
-                                            ? 1
-                                            : (uint64_t)params->world_size,
-                               .rank = params->rank == MXIO_NONE
-                                           ? 0
-                                           : (uint64_t)params->rank,
-                               .sequential = running};
-}
-
 static enum mxio_status
 open_inputs(struct mxio_loader *loader, const struct mxio_loader_inputs *inputs,
             enum mxio_input *about, struct mxio_error *err)
@@ -241,15 +219,16 @@ mxio_loader_new(struct mxio_loader **out, const struct mxio_loader_inputs *input
     loader->process = getpid();
     loader->params = *inputs->params;
     loader->thread_count = inputs->thread_count;
-    const struct mxio_order order = order_of(&loader->params, inputs->running);
+    const struct mxio_order order = mxio_order_of(&loader->params, inputs->running);
 
     enum mxio_status status = open_inputs(loader, inputs, about, err);
     if (status == MXIO_OK)
         status = mxio_tickets_init(&loader->tickets, &loader->params, loader->reader,
                                    &order, err);
     if (status == MXIO_OK && loader->params.detect)
-        status = mxio_detlabel_settle(&loader->params, loader->reader,
-                                      &loader->tickets.extent, loader->labels, err);
+        status =
+            mxio_detlabel_settle(&loader->params, loader->reader,
+                                 &loader->tickets.share.extent, loader->labels, err);
     if (status == MXIO_OK)
         status =
             mxio_emitter_make(&loader->emitter, &loader->params, inputs->mean, err);
@@ -333,7 +312,7 @@ mxio_loader_start(struct mxio_loader *loader, uint64_t epoch, uint64_t base,
 {
     const enum mxio_status status = mxio_loader_check_process(loader, err);
     const struct mxio_cursor from =
-        mxio_cursor_make(&loader->tickets.order, epoch, base, batch, step);
+        mxio_cursor_make(&loader->tickets.share.order, epoch, base, batch, step);
 
     if (status != MXIO_OK ||
         mxio_tickets_start(&loader->tickets, &from, mxio_loader_patience(loader)))

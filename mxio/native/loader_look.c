@@ -97,7 +97,7 @@ uint64_t
 mxio_loader_batches(struct mxio_loader *loader, uint64_t count, uint64_t batch,
                     uint64_t step)
 {
-    return mxio_order_batches(&loader->tickets.order, count, batch, step);
+    return mxio_order_batches(&loader->tickets.share.order, count, batch, step);
 }
 
 enum mxio_status

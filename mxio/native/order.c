@@ -1,5 +1,27 @@
 #include "order.h"
 
+struct mxio_order
+mxio_order_of(const struct mxio_params *params, bool running)
+{
+    static const enum mxio_ending endings[] = {[MXIO_LAST_DROP] = MXIO_END_DROP,
+                                               [MXIO_LAST_PAD] = MXIO_END_REPEAT,
+                                               [MXIO_LAST_PARTIAL] = MXIO_END_SHORT};
+
+    return (struct mxio_order){.seed = params->seed,
+                               .shuffle = params->shuffle != 0,
+                               .ending = !running ? endings[params->last_batch]
+                                         : params->round_batch ? MXIO_END_WRAP
+                                                               : MXIO_END_SHORT,
+                               .batch_size = (uint64_t)params->batch_size,
+                               .world = params->world_size == MXIO_NONE
+                                            ? 1
+                                            : (uint64_t)params->world_size,
+                               .rank = params->rank == MXIO_NONE
+                                           ? 0
+                                           : (uint64_t)params->rank,
+                               .sequential = running};
+}
+
 struct mxio_cursor
 mxio_cursor_make(const struct mxio_order *order, uint64_t epoch, uint64_t base,
                  uint64_t batch, uint64_t step)

@@ -40,6 +40,11 @@ struct mxio_order {
     bool sequential; /* mx.io: read on until the data end, without counting first */
 };
 
+/* What the parameters ask for; running: the order of mx.io, in which round_batch decides
+ * the end. */
+struct mxio_order
+mxio_order_of(const struct mxio_params *params, bool running);
+
 struct mxio_cursor {
     uint64_t epoch;
     uint64_t base;  /* positions of the epoch that were done before it began */

@@ -8,6 +8,7 @@
 #define NUMPY 2
 #define TORCH 4
 #define DET 8
+#define RAW 16
 #define OWN 6
 #define ALL 7
 #define EVERY 15

@@ -33,7 +33,13 @@ enum mxio_group {
     MXIO_AUXILIARY
 };
 
-enum { MXIO_FACE_MX = 1, MXIO_FACE_NUMPY = 2, MXIO_FACE_TORCH = 4, MXIO_FACE_DET = 8 };
+enum {
+    MXIO_FACE_MX = 1,
+    MXIO_FACE_NUMPY = 2,
+    MXIO_FACE_TORCH = 4,
+    MXIO_FACE_DET = 8,
+    MXIO_FACE_RAW = 16
+};
 
 /* Places in the lists of choices, in the order of params.def. */
 enum { MXIO_SHARD_RECORDS, MXIO_SHARD_PARTITION };

@@ -17,6 +17,7 @@
 #include "base.h"
 #include "params.h"
 #include "pool.h"
+#include "reader.h"
 
 struct mxio_feed;
 
@@ -28,6 +29,7 @@ struct py_state {
     PyTypeObject *rows_type;
     PyTypeObject *set_type;
     PyTypeObject *packer_type;
+    PyTypeObject *records_type;
 };
 
 extern struct PyModuleDef py_module_definition;
@@ -63,6 +65,11 @@ py_params_fill(const struct py_state *state, struct mxio_params *params,
 int
 py_buffer_of_size(PyObject *object, Py_buffer *view, size_t size, const char *what);
 
+/* Chosen records: (first, count), an array of ordinals, which *ordinals then holds for
+ * the life of *out, or None for all; 0, or -1 with an exception. */
+int
+py_borrow_selection(PyObject *chosen, Py_buffer *ordinals, struct mxio_selection *out);
+
 /* Copy a sequence of str or bytes behind the `*count` paths of a list that ends with
  * NULL; 0, or -1 with an exception. The list may begin as NULL. */
 int
@@ -73,7 +80,7 @@ void
 py_paths_free(char **paths);
 
 extern PyType_Spec py_block_spec, py_loader_spec, py_file_spec, py_rows_spec,
-    py_set_spec, py_packer_spec;
+    py_set_spec, py_packer_spec, py_feed_spec;
 
 /* Functions of the module, by file. */
 extern PyMethodDef py_picture_methods[], py_mnist_methods[], py_scan_methods[];

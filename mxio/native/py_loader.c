@@ -47,29 +47,6 @@ borrow_views(PyObject *const *objects, Py_buffer *views)
     return 0;
 }
 
-/* The chosen records: (first, count), an array of ordinals, or None for all; 0, or -1
- * with an exception. */
-static int
-borrow_selection(struct py_loader *self, PyObject *chosen, struct mxio_selection *out)
-{
-    unsigned long long first, count;
-
-    if (chosen == Py_None)
-        return 0;
-    if (PyTuple_Check(chosen)) {
-        if (!PyArg_ParseTuple(chosen, "KK:records", &first, &count))
-            return -1;
-        *out = (struct mxio_selection){.first = first, .count = count};
-        return 0;
-    }
-    if (PyObject_GetBuffer(chosen, &self->ordinals, PyBUF_SIMPLE) < 0)
-        return -1;
-    *out =
-        (struct mxio_selection){.ordinals = self->ordinals.buf,
-                                .count = (size_t)self->ordinals.len / sizeof(uint64_t)};
-    return 0;
-}
-
 static void
 raise_failed_new(struct py_loader *self, struct py_state *state, struct mxio_error *err,
                  const char *path)
@@ -161,7 +138,7 @@ loader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     const bool made =
         py_paths_append(&self->paths, &inputs.path_count, files) == 0 &&
         borrow_views(objects, views) == 0 &&
-        borrow_selection(self, chosen, &inputs.selection) == 0 &&
+        py_borrow_selection(chosen, &self->ordinals, &inputs.selection) == 0 &&
         make_from_views(self, py_state_of_type(type), options, &inputs, views) == 0;
     for (int i = 0; i < VIEW_COUNT; i++)
         PyBuffer_Release(&views[i]); /* nothing for one that was not borrowed */

@@ -289,12 +289,14 @@ module_exec(PyObject *module)
         PyModule_AddIntConstant(module, "FACE_NUMPY", MXIO_FACE_NUMPY) < 0 ||
         PyModule_AddIntConstant(module, "FACE_TORCH", MXIO_FACE_TORCH) < 0 ||
         PyModule_AddIntConstant(module, "FACE_DET", MXIO_FACE_DET) < 0 ||
+        PyModule_AddIntConstant(module, "FACE_RAW", MXIO_FACE_RAW) < 0 ||
         add_type(module, &py_block_spec, &state->block_type) < 0 ||
         add_type(module, &py_loader_spec, &state->loader_type) < 0 ||
         add_type(module, &py_file_spec, &state->file_type) < 0 ||
         add_type(module, &py_rows_spec, &state->rows_type) < 0 ||
         add_type(module, &py_set_spec, &state->set_type) < 0 ||
-        add_type(module, &py_packer_spec, &state->packer_type) < 0)
+        add_type(module, &py_packer_spec, &state->packer_type) < 0 ||
+        add_type(module, &py_feed_spec, &state->records_type) < 0)
         return -1;
     return 0;
 }
@@ -311,6 +313,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->rows_type);
     Py_VISIT(state->set_type);
     Py_VISIT(state->packer_type);
+    Py_VISIT(state->records_type);
     return 0;
 }
 
@@ -326,6 +329,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->rows_type);
     Py_CLEAR(state->set_type);
     Py_CLEAR(state->packer_type);
+    Py_CLEAR(state->records_type);
     return 0;
 }
 

@@ -302,6 +302,26 @@ PyType_Spec py_set_spec = {
     .slots = set_slots,
 };
 
+int
+py_borrow_selection(PyObject *chosen, Py_buffer *ordinals, struct mxio_selection *out)
+{
+    unsigned long long first, count;
+
+    if (chosen == Py_None)
+        return 0;
+    if (PyTuple_Check(chosen)) {
+        if (!PyArg_ParseTuple(chosen, "KK:records", &first, &count))
+            return -1;
+        *out = (struct mxio_selection){.first = first, .count = count};
+        return 0;
+    }
+    if (PyObject_GetBuffer(chosen, ordinals, PyBUF_SIMPLE) < 0)
+        return -1;
+    *out = (struct mxio_selection){.ordinals = ordinals->buf,
+                                   .count = (size_t)ordinals->len / sizeof(uint64_t)};
+    return 0;
+}
+
 /* ---- labels of a list file ---- */
 
 /* Labels of each id, (count, width) float64, NaN for an id without a line. */

@@ -19,28 +19,17 @@ static enum mxio_status
 find_record(struct mxio_tickets *tickets, uint64_t epoch, uint64_t position,
             struct mxio_row *out, bool *found, struct mxio_error *err)
 {
-    const uint64_t at =
-        tickets->chunks.count > 0
-            ? mxio_chunks_at(&tickets->chunks, epoch, position)
-            : mxio_order_at(&tickets->order, epoch, tickets->count, position);
-    struct mxio_place place;
+    struct mxio_entry entry;
 
     const enum mxio_status status =
-        mxio_reader_locate(tickets->reader, &tickets->extent, at, &place, found, err);
-    if (status != MXIO_OK)
-        return status;
-    if (!*found) {
-        tickets->count = position;
-        tickets->settled = tickets->chunks.count == 0;
-        return MXIO_OK;
-    }
-    *out =
-        (struct mxio_row){.ask = {.epoch = epoch,
-                                  .record = mxio_extent_ordinal(&tickets->extent, at),
-                                  .place = place},
-                          .position = position,
-                          .located = true};
-    return MXIO_OK;
+        mxio_share_find(&tickets->share, epoch, position, &entry, found, err);
+    if (status == MXIO_OK && *found)
+        *out = (struct mxio_row){.ask = {.epoch = epoch,
+                                         .record = entry.record,
+                                         .place = entry.place},
+                                 .position = position,
+                                 .located = true};
+    return status;
 }
 
 /* A batch would run on into more than one further epoch. */
@@ -53,13 +42,14 @@ too_few_locked(const struct mxio_tickets *tickets, struct mxio_error *err)
         char problem[128];
         snprintf(problem, sizeof problem,
                  "%zu of %llu records are bad: too few are left for batch_size=%lld",
-                 tickets->bad.count, (unsigned long long)tickets->count, batch_size);
+                 tickets->bad.count, (unsigned long long)tickets->share.count,
+                 batch_size);
         return mxio_badlist_fail(&tickets->bad, problem, err);
     }
     return mxio_fail(err, MXIO_EPARAM,
                      "batch_size=%lld needs more than the %llu records of two epochs: "
                      "a batch may run on into one further epoch only",
-                     batch_size, (unsigned long long)tickets->count);
+                     batch_size, (unsigned long long)tickets->share.count);
 }
 
 static enum mxio_status
@@ -68,7 +58,7 @@ all_bad_locked(const struct mxio_tickets *tickets, struct mxio_error *err)
     char problem[64];
 
     snprintf(problem, sizeof problem, "all %llu records are bad",
-             (unsigned long long)tickets->count);
+             (unsigned long long)tickets->share.count);
     return mxio_badlist_fail(&tickets->bad, problem, err);
 }
 
@@ -83,16 +73,16 @@ deal_row_locked(struct mxio_tickets *tickets, struct mxio_row *out,
     for (;;) {
         uint64_t epoch, position;
         bool found;
-        if (skip && tickets->count != MXIO_UNKNOWN &&
-            tickets->bad.count >= tickets->count)
+        if (skip && tickets->share.count != MXIO_UNKNOWN &&
+            tickets->bad.count >= tickets->share.count)
             return all_bad_locked(tickets, err);
-        *turn = mxio_cursor_look(&tickets->cursor, &tickets->order, tickets->count,
-                                 &epoch, &position);
+        *turn = mxio_cursor_look(&tickets->cursor, &tickets->share.order,
+                                 tickets->share.count, &epoch, &position);
         if (*turn == MXIO_TURN_TOO_BIG)
             return too_few_locked(tickets, err);
         if (*turn != MXIO_TURN_RECORD && *turn != MXIO_TURN_EXTRA)
             return MXIO_OK;
-        if (tickets->settled && !(skip && tickets->bad.count > 0)) {
+        if (tickets->share.settled && !(skip && tickets->bad.count > 0)) {
             *out = (struct mxio_row){.ask.epoch = epoch, .position = position};
             mxio_cursor_take(&tickets->cursor, *turn);
             return MXIO_OK;
@@ -135,7 +125,8 @@ close_slot_locked(struct mxio_tickets *tickets, struct mxio_slot *slot)
 {
     slot->closed = true;
     slot->wrapped = tickets->cursor.wrapped;
-    slot->used = mxio_cursor_done(&tickets->cursor, &tickets->order, tickets->count);
+    slot->used =
+        mxio_cursor_done(&tickets->cursor, &tickets->share.order, tickets->share.count);
     mxio_cursor_next_batch(&tickets->cursor);
     tickets->next_fill++;
     complete_slot_locked(tickets, slot);
@@ -188,7 +179,7 @@ add_row_locked(struct mxio_tickets *tickets, struct mxio_slot *slot,
     }
     /* Records left out can make a batch short that was to be dropped then. */
     if (turn == MXIO_TURN_END ||
-        (turn == MXIO_TURN_SHORT && tickets->order.ending == MXIO_END_DROP)) {
+        (turn == MXIO_TURN_SHORT && tickets->share.order.ending == MXIO_END_DROP)) {
         end_epoch_locked(tickets, slot);
         return false;
     }
@@ -359,14 +350,15 @@ next_candidate_locked(struct mxio_tickets *tickets, struct mxio_row *row,
     enum mxio_status status = mxio_tickets_note_bad_locked(tickets, err);
     for (uint64_t tried = 0; status == MXIO_OK; tried++) {
         bool found;
-        if (tickets->count != MXIO_UNKNOWN && tried >= tickets->count) {
+        if (tickets->share.count != MXIO_UNKNOWN && tried >= tickets->share.count) {
             *err = first;
             return mxio_fail(err, MXIO_EDATA,
                              "no good record to take its place: %.400s", first.message);
         }
-        position = tickets->count != MXIO_UNKNOWN && position + 1 >= tickets->count
-                       ? 0
-                       : position + 1;
+        position =
+            tickets->share.count != MXIO_UNKNOWN && position + 1 >= tickets->share.count
+                ? 0
+                : position + 1;
         status = find_record(tickets, epoch, position, row, &found, err);
         if (status == MXIO_OK && found &&
             !mxio_badlist_has(&tickets->bad, row->ask.record)) {
@@ -408,7 +400,7 @@ mxio_tickets_destroy(struct mxio_tickets *tickets)
     mxio_free(tickets->slots);
     mxio_free(tickets->taken.rows);
     mxio_badlist_free(&tickets->bad);
-    mxio_chunks_free(&tickets->chunks);
+    mxio_share_free(&tickets->share);
     pthread_mutex_destroy(&tickets->lock);
     pthread_cond_destroy(&tickets->can_take);
     pthread_cond_destroy(&tickets->can_give);
@@ -427,60 +419,6 @@ make_locks(struct mxio_tickets *tickets)
     pthread_condattr_destroy(&monotonic);
 }
 
-/* An empty part is an error; the end is looked for now only where the order depends on
- * it. */
-static enum mxio_status
-look_at_extent(struct mxio_tickets *tickets, struct mxio_error *err)
-{
-    const struct mxio_order *order = &tickets->order;
-    struct mxio_place place;
-    bool any = false;
-
-    enum mxio_status status =
-        mxio_reader_locate(tickets->reader, &tickets->extent, 0, &place, &any, err);
-    if (status == MXIO_OK && !any)
-        return mxio_fail(err, MXIO_EDATA,
-                         "part_index=%lld of num_parts=%lld holds no record: ask for "
-                         "fewer parts",
-                         (long long)tickets->params->part_index,
-                         (long long)tickets->params->num_parts);
-    tickets->count = MXIO_UNKNOWN;
-    const bool chunked = tickets->params->shuffle_chunk_size > 0;
-    if (status == MXIO_OK && (order->shuffle || chunked || !order->sequential))
-        status =
-            mxio_reader_count(tickets->reader, &tickets->extent, &tickets->count, err);
-    tickets->settled = status == MXIO_OK && tickets->count != MXIO_UNKNOWN && !chunked;
-    return status;
-}
-
-static enum mxio_status
-make_chunks(struct mxio_tickets *tickets, struct mxio_error *err)
-{
-    uint64_t bytes = 0;
-
-    if (tickets->params->shuffle_chunk_size == 0)
-        return MXIO_OK;
-    /* Where the records of the part lie when they are put one behind the other. */
-    uint64_t *starts = mxio_alloc((size_t)tickets->count * sizeof *starts);
-    if (starts == NULL)
-        return mxio_fail(err, MXIO_ENOMEM, "no memory for the chunks of %llu records",
-                         (unsigned long long)tickets->count);
-    enum mxio_status status = MXIO_OK;
-    for (uint64_t i = 0; i < tickets->count && status == MXIO_OK; i++) {
-        struct mxio_place place = {0, 0};
-        bool found;
-        status = mxio_reader_locate(tickets->reader, &tickets->extent, i, &place,
-                                    &found, err);
-        starts[i] = bytes;
-        bytes += place.end - place.offset;
-    }
-    if (status == MXIO_OK)
-        status = mxio_chunks_make(&tickets->chunks, tickets->params, starts,
-                                  tickets->count, bytes, err);
-    mxio_free(starts);
-    return status;
-}
-
 enum mxio_status
 mxio_tickets_init(struct mxio_tickets *out, const struct mxio_params *params,
                   struct mxio_reader *reader, const struct mxio_order *order,
@@ -490,18 +428,12 @@ mxio_tickets_init(struct mxio_tickets *out, const struct mxio_params *params,
 
     *out = (struct mxio_tickets){.params = params,
                                  .reader = reader,
-                                 .order = *order,
                                  .depth = (size_t)params->prefetch_buffer,
                                  .redo = NO_REDO,
                                  .ended = true};
     make_locks(out);
-    enum mxio_status status =
-        mxio_reader_part(reader, (uint64_t)params->num_parts,
-                         (uint64_t)params->part_index, &out->extent, err);
-    if (status == MXIO_OK)
-        status = look_at_extent(out, err);
-    if (status == MXIO_OK)
-        status = make_chunks(out, err);
+    const enum mxio_status status =
+        mxio_share_init(&out->share, params, reader, order, err);
     if (status != MXIO_OK)
         return status;
     out->slots = mxio_alloc(out->depth * sizeof *out->slots);
@@ -522,12 +454,7 @@ enum mxio_status
 mxio_tickets_count(struct mxio_tickets *tickets, uint64_t *out, struct mxio_error *err)
 {
     pthread_mutex_lock(&tickets->lock);
-    const enum mxio_status status =
-        mxio_reader_count(tickets->reader, &tickets->extent, out, err);
-    if (status == MXIO_OK && tickets->count == MXIO_UNKNOWN) {
-        tickets->count = *out;
-        tickets->settled = tickets->chunks.count == 0;
-    }
+    const enum mxio_status status = mxio_share_count(&tickets->share, out, err);
     pthread_mutex_unlock(&tickets->lock);
     return status;
 }

@@ -26,12 +26,12 @@
 
 #include "badlist.h"
 #include "base.h"
-#include "chunks.h"
 #include "order.h"
 #include "params.h"
 #include "pool.h"
 #include "reader.h"
 #include "sample.h"
+#include "share.h"
 
 /* A row of a batch: its record, and where that stands in the order of its epoch. */
 struct mxio_row {
@@ -66,8 +66,6 @@ struct mxio_slot {
 struct mxio_tickets {
     const struct mxio_params *params;
     struct mxio_reader *reader;
-    struct mxio_extent extent;
-    struct mxio_order order;
     size_t depth;
     struct mxio_slot taken; /* the batch taken last, the consumer's */
 
@@ -77,9 +75,7 @@ struct mxio_tickets {
         can_give; /* a slot became READY, the epoch ended, or no ticket is out */
     struct mxio_slot *slots;
     struct mxio_cursor cursor;
-    struct mxio_chunks chunks; /* of shuffle_chunk_size */
-    uint64_t count;            /* records of the part, or MXIO_UNKNOWN */
-    bool settled; /* nothing is left to learn: records are found without the lock */
+    struct mxio_share share;
     uint64_t next_fill, next_give;
     uint64_t redo; /* lowest batch to deal again once no ticket is out */
     size_t out;    /* tickets */

@@ -56,7 +56,7 @@ static void
 desk_start(struct desk *desk, uint64_t batch)
 {
     const struct mxio_cursor from =
-        mxio_cursor_make(&desk->tickets.order, 0, 0, batch, 1);
+        mxio_cursor_make(&desk->tickets.share.order, 0, 0, batch, 1);
 
     MUST(mxio_tickets_start(&desk->tickets, &from, 5000), "tickets are out");
 }
@@ -530,7 +530,8 @@ TEST(one_bad_record_too_many_fails_one_batch)
             tickets[i] = take(desk);
         for (int k = 0; k < 2; k++) { /* records 1 and 5, in either order */
             struct mxio_ticket *bad = &tickets[k == late ? 1 : 5];
-            CHECK_INT(candidate(desk, &bad->rows[0], &err), k == 0 ? MXIO_OK : MXIO_EDATA);
+            CHECK_INT(candidate(desk, &bad->rows[0], &err),
+                      k == 0 ? MXIO_OK : MXIO_EDATA);
             mxio_tickets_fail(&desk->tickets, bad, 0, &err);
             mxio_tickets_give_back(&desk->tickets, bad, bad->rows);
         }

@@ -1,0 +1,234 @@
+"""Records of any kind: each payload goes through a function of the caller's."""
+
+import functools
+import inspect
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Unpack
+
+from mxio import _core, _state, params
+from mxio._files import resolve
+from mxio._options import RawOptions
+from mxio._ranks import fill_rank
+from mxio._scan import read_index
+from mxio._views import View, settle
+from mxio.recordio import unpack as unpack_record
+
+__all__ = ["RecordBatch", "RecordDataset"]
+
+_PARTIAL = params.TABLE["last_batch"].choices.index("partial")
+# What the core wants to know of pictures, which nobody asks for here.
+_NO_PICTURE = {"data_shape": (3, 1, 1)}
+
+
+class RecordBatch(list[Any]):
+    """What the function made of the records of a batch.
+
+    ordinals: of the records in the files. pad: how many at the end are repeats.
+    """
+
+    def __init__(self, values: Iterator[Any], ordinals: list[int], pad: int) -> None:
+        super().__init__(values)
+        self.ordinals = ordinals
+        self.pad = pad
+
+
+class RecordReader:
+    """Batches of payloads of one part of a data set: what ImageLoader is for pictures.
+
+    Internal to the faces, which bind and settle the options.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        given = dict(options)
+        view: View | None = given.pop("records", None)  # not for the core's table
+        self.options = given
+        self._view = view
+        self._files = resolve(given["path_imgrec"])
+        index = given.get("path_imgidx") or None
+        offsets = None if index is None else read_index(index)[1]
+        self._core = _core.RecordFeed(
+            _NO_PICTURE | given,
+            self._files,
+            None if offsets is None else offsets.data,
+            index,
+            None if view is None else view.chosen,
+        )
+
+    def start(self, epoch: int, base: int = 0, batch: int = 0, step: int = 1) -> None:
+        """Begin an epoch, `base` positions in; batches batch, batch + step, ... are
+        read.
+        """
+        self._core.start(epoch, base, batch, step)
+
+    def next(self) -> tuple[list[bytes], list[int], int] | None:
+        """(payloads, ordinals, repeats at the end); None at the end of the epoch."""
+        given = self._core.next()
+        if given is None:
+            return None
+        payloads, ordinals, pad = given
+        return payloads, ordinals, pad - (self.options["batch_size"] - len(payloads))
+
+    def samples(self) -> int:
+        """Positions of this epoch that are done once all ranks have their share of the
+        batches so far.
+        """
+        return self._core.progress()
+
+    @functools.cached_property
+    def identity(self) -> dict[str, Any]:
+        """What a state says of files and options, see `_state`."""
+        made = _state.describe(self.options, self._files, self.count())
+        if self._view is not None:
+            made["options"]["records"] = self._view.digest()
+        return made
+
+    def count(self) -> int:
+        """Records of this part."""
+        return self._core.count()
+
+    def batches(self, base: int = 0, batch: int = 0, step: int = 1) -> int:
+        """Batches of an epoch, `base` positions in: batch, batch + step, ..."""
+        return self._core.batches(base, batch, step)
+
+
+class RecordDataset:
+    """Records of any kind from RecordIO files, in the order of an image loader.
+
+    >>> dataset = RecordDataset(
+    ...     json.loads, path_imgrec="notes.rec", shuffle=True, seed=1
+    ... )  # doctest: +SKIP
+    >>> for note in dataset:  # one epoch  # doctest: +SKIP
+    ...     use(note)
+
+    function: what becomes of a record: it gets the payload (bytes), or with unpack=True
+    the header and what follows it (IRHeader, bytes); without a function, that is what
+    is yielded. It is called in the iterating thread.
+    With batch_size, lists (`RecordBatch`) are yielded, and ranks deal out whole
+    batches; without, single records, which ranks deal out in turn. `len` counts what an
+    epoch yields. Files, order, ranks, views, ends, epochs and states are those of
+    mxio.adapters.numpy.ImageRecordLoader, with the same options.
+
+    DataError names a record that is damaged; the iteration can go on behind its batch.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., object] | None = None,
+        *,
+        unpack: bool = False,
+        **options: Unpack[RawOptions],
+    ) -> None:
+        bound = params.bind(
+            type(self).__name__, params.RAW, options, optional=("batch_size",)
+        )
+        fill_rank(bound)
+        settle(bound)
+        self._single = "batch_size" not in bound
+        if self._single:
+            bound["batch_size"] = 1
+        self._options = bound
+        self._function = function
+        self._unpack = unpack
+        self._reader = RecordReader(bound)
+        self._cursor = _state.Cursor()
+        self._live: weakref.ref[_Epoch] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        del state["_reader"]
+        state["_live"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reader = RecordReader(self._options)
+
+    def __len__(self) -> int:
+        return self._reader.batches()
+
+    def __iter__(self) -> Iterator[Any]:
+        _state.refuse_while(self._epoch_under_way() is not None, "dataset")
+        epoch = _Epoch(self._reader, self._cursor, self._made, self._single)
+        self._live = weakref.ref(epoch)
+        return epoch
+
+    def _made(self, payload: bytes) -> Any:
+        if not self._unpack:
+            return payload if self._function is None else self._function(payload)
+        header, rest = unpack_record(payload)
+        return (
+            (header, rest) if self._function is None else self._function(header, rest)
+        )
+
+    def _epoch_under_way(self) -> "_Epoch | None":
+        live = None if self._live is None else self._live()
+        return live if live is not None and live.going else None
+
+    def set_epoch(self, epoch: int) -> None:
+        """The number of the next epoch, from 0; each `iter` adds one. A position that
+        `load_state_dict` set in that epoch is kept.
+        """
+        self._cursor.set_epoch(epoch)
+        if self._epoch_under_way() is None:
+            self._cursor.begun = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the dataset is, behind the last item taken: plain values."""
+        return self._cursor.state(self._reader)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the next `iter` go on where a state was taken; nothing before that is
+        read.
+
+        ParameterError, naming every difference, for a state of other files or options;
+        MxioError while an epoch is under way.
+        """
+        _state.refuse_while(self._epoch_under_way() is not None, "dataset")
+        self._cursor.load(*_state.check(self._reader, state))
+
+
+class _Epoch(Iterator[Any]):
+    """The records of one epoch."""
+
+    def __init__(
+        self,
+        reader: RecordReader,
+        cursor: _state.Cursor,
+        made: Callable[[bytes], object],
+        single: bool,
+    ) -> None:
+        self._reader = reader
+        self._cursor = cursor
+        self._made = made
+        self._single = single
+        reader.start(cursor.epoch, cursor.samples)
+        self._number, _ = cursor.begin()
+        self.going = True
+
+    def __next__(self) -> Any:
+        given = self._reader.next() if self.going else None
+        if given is None:
+            if self.going and self._cursor.begun == self._number:
+                self._cursor.begun = None
+            self.going = False
+            raise StopIteration
+        payloads, ordinals, pad = given
+        if self._single:
+            return self._made(payloads[0])
+        return RecordBatch(map(self._made, payloads), ordinals, pad)
+
+
+def _signature() -> inspect.Signature:
+    function, unpack = (
+        inspect.Parameter(name, kind, default=default)
+        for name, kind, default in (
+            ("function", inspect.Parameter.POSITIONAL_OR_KEYWORD, None),
+            ("unpack", inspect.Parameter.KEYWORD_ONLY, False),
+        )
+    )
+    options = params.signature(params.RAW, optional=("batch_size",)).parameters
+    return inspect.Signature([function, unpack, *options.values()])
+
+
+RecordDataset.__signature__ = _signature()  # type: ignore[attr-defined]
