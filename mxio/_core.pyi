@@ -67,6 +67,13 @@ class Loader:
         """
     def start(self, epoch: int, base: int, batch: int, step: int, /) -> None:
         """Begin an epoch `base` positions in; make batches batch, batch + step, ..."""
+    def fetch(self, places: Buffer, epochs: Buffer, /) -> None:
+        """Let `next` give these records, then None: uint64 places in the order of the
+        files, and for each the uint64 epoch of its augmentation.
+
+        The loader must be in plain order: not shuffled, not running, one rank, partial
+        last batches, nothing skipped. ParameterError for a place behind the last.
+        """
     def next(self) -> tuple[Block, int, int, int, int] | None:
         """(block, rows, pad, offset of the labels, offset of the ids); None at the end
         of the epoch.

@@ -151,6 +151,12 @@ class ImageLoader:
         """
         self._core.start(epoch, base, batch, step)
 
+    def fetch(self, places: NDArray[np.uint64], epochs: NDArray[np.uint64]) -> None:
+        """Let `next` give the records at these places of the plain order, augmented for
+        these epochs, in batches; for a loader of one rank that does not shuffle.
+        """
+        self._core.fetch(places.data, epochs.data)
+
     def next(self) -> Batch | None:
         """The next batch, of full size; its last `pad` rows are no new records. None at
         the end.

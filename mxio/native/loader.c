@@ -320,6 +320,45 @@ mxio_loader_start(struct mxio_loader *loader, uint64_t epoch, uint64_t base,
     return mxio_loader_stuck(loader, err);
 }
 
+static bool
+is_plain(const struct mxio_tickets *tickets)
+{
+    const struct mxio_order *order = &tickets->share.order;
+
+    return !order->shuffle && order->world == 1 && order->ending == MXIO_END_SHORT &&
+           !order->sequential && tickets->share.settled &&
+           tickets->params->on_error != MXIO_SKIP;
+}
+
+enum mxio_status
+mxio_loader_fetch(struct mxio_loader *loader, const uint64_t *at,
+                  const uint64_t *epochs, size_t count, struct mxio_error *err)
+{
+    struct mxio_tickets *tickets = &loader->tickets;
+    const enum mxio_status process = mxio_loader_check_process(loader, err);
+
+    if (process != MXIO_OK)
+        return process;
+    if (!is_plain(tickets))
+        return mxio_fail(err, MXIO_ESTATE,
+                         "records are fetched by their places in plain order only");
+    for (size_t i = 0; i < count; i++)
+        if (at[i] >= tickets->share.count)
+            return mxio_fail(err, MXIO_EPARAM,
+                             "there is no record %llu, they are 0 to %llu",
+                             (unsigned long long)at[i],
+                             (unsigned long long)tickets->share.count - 1);
+    struct mxio_wish *wishes = mxio_alloc((count + 1) * sizeof *wishes);
+    if (wishes == NULL)
+        return mxio_fail(err, MXIO_ENOMEM, "no memory to ask for %zu records", count);
+    for (size_t i = 0; i < count; i++)
+        wishes[i] = (struct mxio_wish){.at = at[i], .epoch = epochs[i]};
+    if (mxio_tickets_wish(tickets, wishes, count, mxio_loader_patience(loader)))
+        return MXIO_OK;
+    mxio_free(wishes);
+    return mxio_loader_stuck(loader, err);
+}
+
 /* ---- the consumer ---- */
 
 /* Rows without a record are zeros. */

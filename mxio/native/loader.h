@@ -61,6 +61,16 @@ MXIO_MUST_USE enum mxio_status
 mxio_loader_start(struct mxio_loader *loader, uint64_t epoch, uint64_t base,
                   uint64_t batch, uint64_t step, struct mxio_error *err);
 
+/*
+ * Let the next calls of next give these records, in this order, instead of an epoch:
+ * `at` are places in the order of the files (or of the chosen records), `epochs` those
+ * of the augmentation. For a loader in plain order: not shuffled, one rank, short last
+ * batches, nothing skipped.
+ */
+MXIO_MUST_USE enum mxio_status
+mxio_loader_fetch(struct mxio_loader *loader, const uint64_t *at,
+                  const uint64_t *epochs, size_t count, struct mxio_error *err);
+
 /* A batch as it leaves the loader. */
 struct mxio_delivery {
     struct mxio_block *block; /* the receiver's; data first */

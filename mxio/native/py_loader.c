@@ -213,6 +213,38 @@ loader_start(PyObject *object, PyObject *args)
     Py_RETURN_NONE;
 }
 
+static PyObject *
+loader_fetch(PyObject *object, PyObject *args)
+{
+    struct py_loader *self = (struct py_loader *)object;
+    struct mxio_error err = MXIO_NO_ERROR;
+    enum mxio_status status = MXIO_OK;
+    PyObject *places, *epochs;
+    Py_buffer at, of;
+
+    if (!PyArg_ParseTuple(args, "OO:fetch", &places, &epochs) ||
+        PyObject_GetBuffer(places, &at, PyBUF_SIMPLE) < 0)
+        return NULL;
+    if (py_buffer_of_size(epochs, &of, (size_t)at.len, "epochs") < 0) {
+        PyBuffer_Release(&at);
+        return NULL;
+    }
+    const bool entered = enter(self) == 0;
+    if (entered) {
+        Py_BEGIN_ALLOW_THREADS status =
+            mxio_loader_fetch(self->loader, at.buf, of.buf,
+                              (size_t)at.len / sizeof(uint64_t), &err);
+        Py_END_ALLOW_THREADS self->busy = false;
+    }
+    PyBuffer_Release(&at);
+    PyBuffer_Release(&of);
+    if (!entered)
+        return NULL;
+    if (status != MXIO_OK)
+        return raise_here(self, &err);
+    Py_RETURN_NONE;
+}
+
 /* Pixels that the decoder gave, as a view; 0, or -1 with an exception. */
 static int
 view_of_pixels(struct py_loader *self, PyObject *pixels, Py_buffer *buffer,
@@ -531,6 +563,8 @@ loader_close(PyObject *object, PyObject *ignored)
 static PyMethodDef loader_methods[] = {
     {"start", loader_start, METH_VARARGS,
      "Begin an epoch: epoch, positions done, first batch, step."},
+    {"fetch", loader_fetch, METH_VARARGS,
+     "Make these records instead of an epoch: uint64 places, uint64 epochs."},
     {"next", loader_next, METH_NOARGS,
      "(block, rows, pad, label offset, id offset), or None at the end."},
     {"count", loader_count, METH_NOARGS, "Records of this part."},

@@ -69,6 +69,7 @@ deal_row_locked(struct mxio_tickets *tickets, struct mxio_row *out,
                 enum mxio_turn *turn, struct mxio_error *err)
 {
     const bool skip = tickets->params->on_error == MXIO_SKIP;
+    const struct mxio_wish *wishes = tickets->wishes;
 
     for (;;) {
         uint64_t epoch, position;
@@ -77,11 +78,17 @@ deal_row_locked(struct mxio_tickets *tickets, struct mxio_row *out,
             tickets->bad.count >= tickets->share.count)
             return all_bad_locked(tickets, err);
         *turn = mxio_cursor_look(&tickets->cursor, &tickets->share.order,
-                                 tickets->share.count, &epoch, &position);
+                                 wishes != NULL ? tickets->wish_count
+                                                : tickets->share.count,
+                                 &epoch, &position);
         if (*turn == MXIO_TURN_TOO_BIG)
             return too_few_locked(tickets, err);
         if (*turn != MXIO_TURN_RECORD && *turn != MXIO_TURN_EXTRA)
             return MXIO_OK;
+        if (wishes != NULL) {
+            epoch = wishes[position].epoch;
+            position = wishes[position].at;
+        }
         if (tickets->share.settled && !(skip && tickets->bad.count > 0)) {
             *out = (struct mxio_row){.ask.epoch = epoch, .position = position};
             mxio_cursor_take(&tickets->cursor, *turn);
@@ -399,6 +406,7 @@ mxio_tickets_destroy(struct mxio_tickets *tickets)
     }
     mxio_free(tickets->slots);
     mxio_free(tickets->taken.rows);
+    mxio_free(tickets->wishes);
     mxio_badlist_free(&tickets->bad);
     mxio_share_free(&tickets->share);
     pthread_mutex_destroy(&tickets->lock);
@@ -466,8 +474,8 @@ mxio_tickets_offsets(struct mxio_tickets *tickets, struct mxio_block **out,
     size_t count;
 
     pthread_mutex_lock(&tickets->lock);
-    enum mxio_status status = mxio_reader_complete(tickets->reader, err);
-    const uint64_t *offsets = mxio_reader_offsets(tickets->reader, &count);
+    enum mxio_status status = mxio_reader_complete(tickets->share.reader, err);
+    const uint64_t *offsets = mxio_reader_offsets(tickets->share.reader, &count);
     if (status == MXIO_OK)
         status = mxio_block_new(out, count * sizeof *offsets, err);
     if (status == MXIO_OK)

@@ -63,6 +63,12 @@ struct mxio_slot {
     size_t err_row;
 };
 
+/* A record that is asked for by its place in the order of the files, and the epoch of
+ * its augmentation. */
+struct mxio_wish {
+    uint64_t at, epoch;
+};
+
 struct mxio_tickets {
     const struct mxio_params *params;
     struct mxio_reader *reader;
@@ -76,6 +82,8 @@ struct mxio_tickets {
     struct mxio_slot *slots;
     struct mxio_cursor cursor;
     struct mxio_share share;
+    struct mxio_wish *wishes; /* dealt in place of an epoch; NULL: there are none */
+    size_t wish_count;
     uint64_t next_fill, next_give;
     uint64_t redo; /* lowest batch to deal again once no ticket is out */
     size_t out;    /* tickets */
@@ -117,6 +125,13 @@ mxio_tickets_destroy(struct mxio_tickets *tickets);
 MXIO_MUST_USE bool
 mxio_tickets_start(struct mxio_tickets *tickets, const struct mxio_cursor *from,
                    int milliseconds);
+
+/* Deal these records, in this order, instead of an epoch, likewise. The order must be
+ * plain: all records as they come, one reader, a short last batch. The array, of
+ * mxio_alloc, is the tickets' from then on; it stays the caller's when false. */
+MXIO_MUST_USE bool
+mxio_tickets_wish(struct mxio_tickets *tickets, struct mxio_wish *wishes, size_t count,
+                  int milliseconds);
 
 /* Wake everybody; takes say no from now on. True once all workers have left. */
 MXIO_MUST_USE bool

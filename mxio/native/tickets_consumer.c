@@ -107,8 +107,12 @@ hold_locked(struct mxio_tickets *tickets, const struct timespec *until)
 }
 
 static void
-start_locked(struct mxio_tickets *tickets, const struct mxio_cursor *from)
+start_locked(struct mxio_tickets *tickets, const struct mxio_cursor *from,
+             struct mxio_wish *wishes, size_t wish_count)
 {
+    mxio_free(tickets->wishes);
+    tickets->wishes = wishes;
+    tickets->wish_count = wish_count;
     for (size_t i = 0; i < tickets->depth; i++)
         tickets->slots[i].state = MXIO_SLOT_FREE;
     tickets->cursor = *from;
@@ -120,9 +124,9 @@ start_locked(struct mxio_tickets *tickets, const struct mxio_cursor *from)
     pthread_cond_broadcast(&tickets->can_take);
 }
 
-bool
-mxio_tickets_start(struct mxio_tickets *tickets, const struct mxio_cursor *from,
-                   int milliseconds)
+static bool
+start(struct mxio_tickets *tickets, const struct mxio_cursor *from,
+      struct mxio_wish *wishes, size_t wish_count, int milliseconds)
 {
     const struct timespec until = after(milliseconds);
 
@@ -130,9 +134,25 @@ mxio_tickets_start(struct mxio_tickets *tickets, const struct mxio_cursor *from,
         return false;
     const bool held = hold_locked(tickets, &until);
     if (held)
-        start_locked(tickets, from);
+        start_locked(tickets, from, wishes, wish_count);
     pthread_mutex_unlock(&tickets->lock);
     return held;
+}
+
+bool
+mxio_tickets_start(struct mxio_tickets *tickets, const struct mxio_cursor *from,
+                   int milliseconds)
+{
+    return start(tickets, from, NULL, 0, milliseconds);
+}
+
+bool
+mxio_tickets_wish(struct mxio_tickets *tickets, struct mxio_wish *wishes, size_t count,
+                  int milliseconds)
+{
+    const struct mxio_cursor from = mxio_cursor_make(&tickets->share.order, 0, 0, 0, 1);
+
+    return start(tickets, &from, wishes, count, milliseconds);
 }
 
 enum mxio_wait

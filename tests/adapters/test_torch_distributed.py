@@ -79,9 +79,7 @@ def steps_of(folder: Path) -> dict[tuple[int, int], list[Row]]:
             epoch, done, rank, rows = json.loads(line)
             ranks.setdefault((epoch, done), []).append((rank, rows))
     return {
-        place: [
-            (id, new, digest) for _, rows in sorted(found) for id, new, digest in rows
-        ]
+        place: [(row[0], row[1], row[2]) for _, rows in sorted(found) for row in rows]
         for place, found in ranks.items()
     }
 

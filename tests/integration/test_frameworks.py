@@ -2,8 +2,8 @@
 record arrives once, and a run that stopped goes on.
 """
 
-import contextlib
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +140,7 @@ def lightning_run(
         default_root_dir=folder,
         **how,
     )
-    with contextlib.suppress(Stop):
+    with suppress(Stop):
         trainer.fit(Model(), given, ckpt_path=resume)
     return seen, given
 
@@ -189,7 +189,7 @@ def test_the_trainer_of_transformers_sees_every_record_once(
     expected = epochs(photos, 3)
     seen: list[int] = []
 
-    class Model(torch.nn.Module):  # type: ignore[misc, name-defined]
+    class Model(torch.nn.Module):  # type: ignore[name-defined,misc]
         def __init__(self) -> None:
             super().__init__()
             self.layer = torch.nn.Linear(1, 1)

@@ -127,7 +127,7 @@ TEST(a_part_without_a_record_is_an_error)
     params.num_parts = 5;
     params.part_index = 4;
     CHECK_INT(mxio_share_init(&share, &params, reader, &order, &err), MXIO_EDATA);
-    CHECK_SAYS(err.message, "part 4 of 5");
+    CHECK_SAYS(err.message, "part_index=4 of num_parts=5");
     mxio_share_free(&share);
     mxio_reader_free(reader);
     mxio_params_free(&params);

@@ -258,6 +258,77 @@ TEST(waiting_takes_about_the_time_it_was_given)
     desk_free(desk);
 }
 
+/* ---- wishes ---- */
+
+static void
+wish(struct desk *desk, const struct mxio_wish *wanted, size_t count)
+{
+    struct mxio_wish *wishes = mxio_alloc((count + 1) * sizeof *wishes);
+    MUST(wishes != NULL, "mxio_alloc");
+
+    for (size_t i = 0; i < count; i++)
+        wishes[i] = wanted[i];
+    MUST(mxio_tickets_wish(&desk->tickets, wishes, count, 5000), "tickets are out");
+}
+
+TEST(wishes_are_dealt_as_they_come_with_their_epochs)
+{
+    static const struct mxio_wish wanted[] = {{7, 3}, {2, 3}, {7, 4}};
+    struct desk *desk = desk_new(10, 2, 2, MXIO_END_SHORT, MXIO_RAISE);
+    struct mxio_ticket ticket;
+    wish(desk, wanted, 3);
+
+    for (int i = 0; i < 3; i++) {
+        ticket = take(desk);
+        CHECK_INT(ticket.rows[0].ask.record, wanted[i].at);
+        CHECK_INT(ticket.rows[0].ask.place.offset, 20 * wanted[i].at);
+        CHECK_INT(ticket.rows[0].ask.epoch, wanted[i].epoch);
+        give_good(desk, &ticket);
+    }
+
+    CHECK_INT(next(desk), MXIO_GIVEN);
+    CHECK_INT(desk->tickets.taken.given, 2);
+    desk_free(desk);
+}
+
+TEST(an_epoch_follows_wishes_and_wishes_follow_an_epoch)
+{
+    struct desk *desk = desk_new(4, 2, 2, MXIO_END_SHORT, MXIO_RAISE);
+    struct mxio_ticket ticket;
+    wish(desk, NULL, 0);
+
+    desk_start(desk, 0);
+    for (uint64_t i = 0; i < 2; i++) {
+        ticket = take(desk);
+        CHECK_INT(ticket.rows[0].ask.record, i);
+        give_good(desk, &ticket);
+    }
+    wish(desk, &(struct mxio_wish){3, 9}, 1);
+    ticket = take(desk);
+
+    CHECK_INT(ticket.rows[0].ask.record, 3);
+    CHECK_INT(ticket.rows[0].ask.epoch, 9);
+    give_good(desk, &ticket);
+    desk_free(desk);
+}
+
+TEST(the_record_behind_a_bad_wish_takes_its_place)
+{
+    struct desk *desk = desk_new(4, 2, 2, MXIO_END_SHORT, MXIO_REPLACE);
+    struct mxio_error err = MXIO_NO_ERROR;
+    wish(desk, &(struct mxio_wish){3, 9}, 1);
+    struct mxio_ticket ticket = take(desk);
+
+    err.record = 3;
+    mxio_fail(&err, MXIO_EDATA, "record 3 is bad");
+    CHECK_OK(mxio_tickets_next_candidate(&desk->tickets, ticket.rows, &err), err);
+
+    CHECK_INT(ticket.rows[0].ask.record, 0);
+    CHECK_INT(ticket.rows[0].ask.epoch, 9);
+    give_good(desk, &ticket);
+    desk_free(desk);
+}
+
 /* ---- failures ---- */
 
 TEST(the_failure_of_the_lowest_row_lies_in_the_batch)
@@ -769,6 +840,9 @@ main(void)
     RUN(no_more_than_depth_batches_are_dealt_ahead);
     RUN(a_given_batch_leaves_an_empty_block_in_its_slot);
     RUN(waiting_takes_about_the_time_it_was_given);
+    RUN(wishes_are_dealt_as_they_come_with_their_epochs);
+    RUN(an_epoch_follows_wishes_and_wishes_follow_an_epoch);
+    RUN(the_record_behind_a_bad_wish_takes_its_place);
     RUN(the_failure_of_the_lowest_row_lies_in_the_batch);
     RUN(a_foreign_row_is_no_failure);
     RUN(only_damage_and_refusal_are_answered_by_replacement);

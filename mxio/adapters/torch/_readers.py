@@ -20,6 +20,8 @@ __all__ = ["PARTIAL", "Readers", "bind"]
 
 PARTIAL = params.TABLE["last_batch"].choices.index("partial")
 _PARTITION = params.TABLE["shard"].choices.index("partition")
+_MOST_SLOTS = params.TABLE["prefetch_buffer"].high
+_SLOTS_A_THREAD = 2
 _SKIP = params.TABLE["on_error"].choices.index("skip")
 
 
@@ -58,14 +60,16 @@ class Readers:
 
     shard="records": one, and a worker's share is every so many batches of it.
     "partition": one for each worker. It pickles, and starts empty in a forked child:
-    threads and files of the parent are of no use there.
+    threads and files of the parent are of no use there. `ahead`: batches are single
+    records, and every thread has work.
     """
 
-    def __init__(self, options: dict[str, Any]) -> None:
+    def __init__(self, options: dict[str, Any], *, ahead: bool = False) -> None:
         self.partition = options.pop("shard", 0) == _PARTITION
         self.rank: int = options["rank"]
         self.world: int = options["world_size"]
         self.skips = options.get("on_error", 0) == _SKIP
+        self._ahead = ahead
         self._options = options
         self._made: dict[tuple[int, int], ImageLoader] = {}
         self._owner = os.getpid()
@@ -112,4 +116,7 @@ class Readers:
         if not options.get("preprocess_threads"):
             sharing = workers * int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
             options["preprocess_threads"] = max(1, cores() // sharing)
+        if self._ahead:
+            slots = _SLOTS_A_THREAD * options["preprocess_threads"]
+            options["prefetch_buffer"] = min(slots, _MOST_SLOTS)
         return options
