@@ -54,6 +54,7 @@ class Loader:
         labels: Buffer | None,
         mean: Buffer | None,
         records: tuple[int, int] | Buffer | None,
+        offsets: Buffer | None,
         /,
     ) -> None:
         """Open the files and check everything; threads start with the first `next`.
@@ -63,7 +64,9 @@ class Loader:
         channels), red first, of a picture that the core does not know. index, labels:
         the bytes of path_imgidx and path_imglist. mean: float32 (channels, height,
         width). records: chosen ones, (first, count) or uint64 ordinals, at least
-        one and none twice, which nobody may change; None for all.
+        one and none twice, which nobody may change; None for all. offsets: what
+        `offsets` of a loader of the same files gave, likewise; `index` is not read
+        then.
         """
     def start(self, epoch: int, base: int, batch: int, step: int, /) -> None:
         """Begin an epoch `base` positions in; make batches batch, batch + step, ..."""

@@ -94,10 +94,17 @@ class ImageLoader:
 
     Internal to the faces, which bind the options (`params.bind`), settle `records`
     (`_views.settle`) and decide what an epoch is. `running` is the order of mx.io:
-    round_batch decides how an epoch ends.
+    round_batch decides how an epoch ends. `offsets` of another loader of the same files
+    need not be found again, nor kept twice.
     """
 
-    def __init__(self, options: dict[str, Any], *, running: bool) -> None:
+    def __init__(
+        self,
+        options: dict[str, Any],
+        *,
+        running: bool,
+        offsets: NDArray[np.uint64] | None = None,
+    ) -> None:
         given = dict(options)
         view: View | None = given.pop("records", None)  # not for the core's table
         files = resolve(given["path_imgrec"])
@@ -112,10 +119,11 @@ class ImageLoader:
                 files,
                 running,
                 _decode_unknown,
-                read_whole(index) if index else None,
+                read_whole(index) if index and offsets is None else None,
                 read_whole(labels) if labels else None,
                 None if mean is None else mean.data,
                 None if view is None else view.chosen,
+                None if offsets is None else offsets.data,
             )
 
         if _mean.is_absent(given):
@@ -193,6 +201,10 @@ class ImageLoader:
         if self._view is not None:
             made["options"]["records"] = self._view.digest()
         return made
+
+    def offsets(self) -> NDArray[np.uint64]:
+        """A copy of the offsets of all record heads known so far."""
+        return np.frombuffer(memoryview(self._core.offsets()), np.uint64)
 
     def count(self) -> int:
         """Records of this part."""

@@ -47,6 +47,7 @@ def count(paths: list[str], parts: int, part: int, index: bytes | None) -> int:
             None,
             None,
             None,
+            None,
         )
     except Exception as error:
         assert f"part_index={part} of num_parts=" in str(error)

@@ -34,6 +34,7 @@ class CountedRecords(MXRecordIO):
             None,
             None,
             None,
+            None,
         )
         self._offsets = np.frombuffer(memoryview(core.offsets()), np.uint64).copy()
         core.close()

@@ -169,7 +169,11 @@ open_inputs(struct mxio_loader *loader, const struct mxio_loader_inputs *inputs,
     *about = MXIO_INPUT_DATA;
     enum mxio_status status =
         mxio_reader_open(&loader->reader, inputs->paths, inputs->path_count, err);
-    if (status == MXIO_OK && inputs->index_text != NULL) {
+    if (status == MXIO_OK && inputs->offsets != NULL)
+        status = mxio_reader_borrow_offsets(loader->reader, inputs->offsets,
+                                            inputs->offset_count,
+                                            params->path_imgidx[0] != '\0', err);
+    else if (status == MXIO_OK && inputs->index_text != NULL) {
         *about = MXIO_INPUT_INDEX;
         status = use_index(loader, inputs, err);
     }

@@ -29,6 +29,9 @@ struct mxio_loader_inputs {
     size_t path_count;
     const char *index_text; /* of path_imgidx, NULL when there is none */
     size_t index_size;
+    const uint64_t *offsets; /* of all heads, in place of hopping or index_text; NULL
+                                when not known; they outlive the loader */
+    size_t offset_count;
     const char *list_text; /* of path_imglist, NULL when there is none */
     size_t list_size;
     const float *mean;               /* mean image, NULL when there is none */

@@ -14,6 +14,7 @@ struct py_loader {
     PyObject *decoder;  /* decoder of last resort: (bytes, channels) -> pixels */
     char **paths;       /* of the data files, NULL at the end */
     Py_buffer ordinals; /* of the chosen records, which the loader borrows */
+    Py_buffer offsets;  /* of all records, likewise */
     int channels;
     double timeout; /* seconds; 0: none */
     bool busy;      /* a consumer is inside, without the GIL */
@@ -44,6 +45,20 @@ borrow_views(PyObject *const *objects, Py_buffer *views)
         if (PyObject_GetBuffer(objects[i], &views[i], PyBUF_SIMPLE) < 0)
             return -1;
     }
+    return 0;
+}
+
+/* The offsets of all records, when they are known; 0, or -1 with an exception. */
+static int
+borrow_offsets(struct py_loader *self, PyObject *known,
+               struct mxio_loader_inputs *inputs)
+{
+    if (known == Py_None)
+        return 0;
+    if (PyObject_GetBuffer(known, &self->offsets, PyBUF_SIMPLE) < 0)
+        return -1;
+    inputs->offsets = self->offsets.buf;
+    inputs->offset_count = (size_t)self->offsets.len / sizeof(uint64_t);
     return 0;
 }
 
@@ -119,7 +134,7 @@ make_from_views(struct py_loader *self, struct py_state *state, PyObject *option
 static PyObject *
 loader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    PyObject *options, *files, *decoder, *chosen, *objects[VIEW_COUNT];
+    PyObject *options, *files, *decoder, *chosen, *known, *objects[VIEW_COUNT];
     Py_buffer views[VIEW_COUNT] = {{.obj = NULL}};
     int running;
 
@@ -127,8 +142,9 @@ loader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_TypeError, "Loader takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "OOpOOOOO:Loader", &options, &files, &running, &decoder,
-                          &objects[INDEX], &objects[LABELS], &objects[MEAN], &chosen))
+    if (!PyArg_ParseTuple(args, "OOpOOOOOO:Loader", &options, &files, &running,
+                          &decoder, &objects[INDEX], &objects[LABELS], &objects[MEAN],
+                          &chosen, &known))
         return NULL;
     struct py_loader *self = (struct py_loader *)PyType_GenericAlloc(type, 0);
     if (self == NULL)
@@ -139,6 +155,7 @@ loader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         py_paths_append(&self->paths, &inputs.path_count, files) == 0 &&
         borrow_views(objects, views) == 0 &&
         py_borrow_selection(chosen, &self->ordinals, &inputs.selection) == 0 &&
+        borrow_offsets(self, known, &inputs) == 0 &&
         make_from_views(self, py_state_of_type(type), options, &inputs, views) == 0;
     for (int i = 0; i < VIEW_COUNT; i++)
         PyBuffer_Release(&views[i]); /* nothing for one that was not borrowed */
@@ -174,6 +191,7 @@ loader_dealloc(PyObject *object)
         mxio_loader_free(self->loader);
     Py_END_ALLOW_THREADS py_paths_free(self->paths);
     PyBuffer_Release(&self->ordinals);
+    PyBuffer_Release(&self->offsets);
     Py_CLEAR(self->decoder);
     PyObject_GC_Del(object);
     Py_DECREF(type);

@@ -18,9 +18,10 @@ struct mxio_reader {
     uint64_t *starts; /* of the files in the set; one more for the end */
     size_t file_count;
 
-    uint64_t *offsets; /* of the heads known */
-    size_t known, room;
-    uint64_t frontier; /* the next head is looked for here */
+    const uint64_t *offsets; /* of the heads known: own, or lent */
+    uint64_t *own;
+    size_t known, room; /* of own */
+    uint64_t frontier;  /* the next head is looked for here */
     bool complete, indexed;
     struct mxio_selection selection;
 
@@ -78,7 +79,7 @@ mxio_reader_free(struct mxio_reader *reader)
         mxio_file_close(&reader->files[i]);
     mxio_free(reader->files);
     mxio_free(reader->starts);
-    mxio_free(reader->offsets);
+    mxio_free(reader->own);
     mxio_buffer_free(&reader->block);
     mxio_free(reader);
 }
@@ -190,14 +191,14 @@ extend(struct mxio_reader *reader, struct mxio_error *err)
     }
     if (reader->known == reader->room) {
         const size_t room = reader->room < 1024 ? 1024 : reader->room * 2;
-        uint64_t *offsets = mxio_realloc(reader->offsets, room * sizeof *offsets);
+        uint64_t *offsets = mxio_realloc(reader->own, room * sizeof *offsets);
         if (offsets == NULL)
             return mxio_fail(err, MXIO_ENOMEM,
                              "no memory for the offsets of %zu records", room);
-        reader->offsets = offsets;
+        reader->offsets = reader->own = offsets;
         reader->room = room;
     }
-    reader->offsets[reader->known++] = reader->frontier;
+    reader->own[reader->known++] = reader->frontier;
     const enum mxio_status status = hop(reader, reader->frontier, &next, err);
     if (status != MXIO_OK) {
         reader->known--;
@@ -266,12 +267,12 @@ compare_offsets(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-enum mxio_status
-mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_t count,
-                      struct mxio_error *err)
+/* Every offset lies in a file; whether each is above the one before. */
+static enum mxio_status
+check_offsets(const struct mxio_reader *reader, const uint64_t *offsets, size_t count,
+              bool *rising, struct mxio_error *err)
 {
-    bool sorted = true;
-
+    *rising = true;
     if (count == 0)
         return mxio_fail(err, MXIO_EDATA, "the index is empty");
     for (size_t i = 0; i < count; i++) {
@@ -281,15 +282,47 @@ mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_
                 "entry %zu points to byte %llu, the data end at %llu: not the index of these files",
                 i, (unsigned long long)offsets[i],
                 (unsigned long long)mxio_reader_size(reader));
-        sorted = sorted && (i == 0 || offsets[i] > offsets[i - 1]);
+        *rising = *rising && (i == 0 || offsets[i] > offsets[i - 1]);
     }
-    reader->offsets = mxio_alloc(count * sizeof *offsets);
-    if (reader->offsets == NULL)
+    return MXIO_OK;
+}
+
+enum mxio_status
+mxio_reader_borrow_offsets(struct mxio_reader *reader, const uint64_t *offsets,
+                           size_t count, bool indexed, struct mxio_error *err)
+{
+    bool rising;
+    const enum mxio_status status = check_offsets(reader, offsets, count, &rising, err);
+
+    if (status != MXIO_OK)
+        return status;
+    if (!rising)
+        return mxio_fail(err, MXIO_EDATA, "lent offsets do not rise");
+    reader->offsets = offsets;
+    reader->known = count;
+    reader->complete = true;
+    reader->indexed = indexed;
+    return MXIO_OK;
+}
+
+enum mxio_status
+mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_t count,
+                      struct mxio_error *err)
+{
+    bool sorted;
+    const enum mxio_status checked =
+        check_offsets(reader, offsets, count, &sorted, err);
+
+    if (checked != MXIO_OK)
+        return checked;
+    reader->own = mxio_alloc(count * sizeof *offsets);
+    if (reader->own == NULL)
         return mxio_fail(err, MXIO_ENOMEM, "no memory for the offsets of %zu records",
                          count);
-    memcpy(reader->offsets, offsets, count * sizeof *offsets);
+    memcpy(reader->own, offsets, count * sizeof *offsets);
     if (!sorted)
-        qsort(reader->offsets, count, sizeof *offsets, compare_offsets);
+        qsort(reader->own, count, sizeof *offsets, compare_offsets);
+    reader->offsets = reader->own;
     reader->known = reader->room = count;
     reader->complete = reader->indexed = true;
     for (size_t i = 1; i < count && !sorted; i++)

@@ -55,6 +55,12 @@ MXIO_MUST_USE enum mxio_status
 mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_t count,
                       struct mxio_error *err);
 
+/* Take all offsets that a reader of the same files knows, which it had from an index or
+ * not, instead of hopping; rising, borrowed for as long as this reader lives. */
+MXIO_MUST_USE enum mxio_status
+mxio_reader_borrow_offsets(struct mxio_reader *reader, const uint64_t *offsets,
+                           size_t count, bool indexed, struct mxio_error *err);
+
 /* Let parts be those of the chosen records, which must exist; none may come twice. The
  * ordinals are borrowed for as long as the reader lives. */
 MXIO_MUST_USE enum mxio_status

@@ -294,8 +294,9 @@ def test_workers_share_the_cores(
 
     labels(workers(dataset(ten, batch_size=2), 2))
 
-    # 8 cores over 2 ranks, for the check of the parameters; then over 2 workers each.
-    assert made.read_text().split() == ["4", "2", "2"]
+    # 8 cores over 2 ranks, for the check of the parameters, where the offsets are found
+    # and then lent; then over 2 workers each.
+    assert made.read_text().split() == ["4", "4", "2", "2"]
 
 
 def test_an_error_in_a_worker_says_where(tmp_path: Path) -> None:

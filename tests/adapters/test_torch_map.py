@@ -81,6 +81,13 @@ def test_labels_may_be_wide_and_whole(tmp_path: Path) -> None:
     assert (label.dtype, label.tolist()) == (torch.int64, [1, 6])
 
 
+def test_numbers_are_places_among_the_chosen_records(photos: DataSet) -> None:
+    given = dataset(photos, records=[30, 2, 17], path_imgidx=photos.idx)
+
+    assert labels(given.__getitems__([2, 0, -2])) == [17, 30, 2]
+    assert len(given) == 3
+
+
 # ---- augmentation ----
 
 

@@ -464,6 +464,46 @@ refuses_index(const struct script *script, const uint64_t *offsets, size_t count
            check_says(err.message, says, __FILE__, __LINE__);
 }
 
+TEST(offsets_of_another_reader_are_used_where_they_are)
+{
+    struct script *script = mixed_script();
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_reader *first = open_bytes(script->file.at, script->file.size);
+    struct mxio_reader *second = open_bytes(script->file.at, script->file.size);
+    size_t known, again;
+    CHECK_OK(mxio_reader_complete(first, &err), err);
+    const uint64_t *offsets = mxio_reader_offsets(first, &known);
+
+    CHECK_OK(mxio_reader_borrow_offsets(second, offsets, known, false, &err), err);
+
+    CHECK(mxio_reader_offsets(second, &again) == offsets);
+    CHECK_INT(again, script->count);
+    CHECK_INT(count_of(second, &everything), script->count);
+    for (size_t i = 0; i < script->count; i++)
+        CHECK(holds(second, i, script, i));
+    mxio_reader_free(second);
+    mxio_reader_free(first); /* frees them, once */
+    script_free(script);
+}
+
+TEST(lent_offsets_that_do_not_rise_or_lie_outside_are_refused)
+{
+    struct script *script = mixed_script();
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_reader *reader = open_bytes(script->file.at, script->file.size);
+    const uint64_t falling[] = {0, script->heads[2], script->heads[1]};
+    const uint64_t outside[] = {0, UINT64_MAX};
+
+    CHECK_INT(mxio_reader_borrow_offsets(reader, falling, 3, false, &err), MXIO_EDATA);
+    CHECK_SAYS(err.message, "do not rise");
+    CHECK_INT(mxio_reader_borrow_offsets(reader, outside, 2, false, &err), MXIO_EDATA);
+    CHECK_INT(mxio_reader_borrow_offsets(reader, outside, 0, false, &err), MXIO_EDATA);
+
+    CHECK_INT(count_of(reader, &everything), script->count);
+    mxio_reader_free(reader);
+    script_free(script);
+}
+
 TEST(an_index_that_does_not_fit_is_refused)
 {
     struct script *script = small_script();
@@ -987,6 +1027,8 @@ main(void)
     RUN(every_record_lies_in_one_part_by_index);
     RUN(an_index_in_any_order_gives_records_by_offset);
     RUN(an_index_may_leave_records_out);
+    RUN(offsets_of_another_reader_are_used_where_they_are);
+    RUN(lent_offsets_that_do_not_rise_or_lie_outside_are_refused);
     RUN(an_index_that_does_not_fit_is_refused);
     RUN(a_wrong_entry_amid_an_index_is_one_record_that_fails);
     RUN(what_is_no_record_file_is_refused_by_its_place_in_the_list);

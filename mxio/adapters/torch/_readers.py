@@ -2,11 +2,15 @@
 does.
 """
 
+import multiprocessing
+import multiprocessing.context
 import os
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import get_worker_info
 
 from mxio import params
@@ -60,8 +64,9 @@ class Readers:
 
     shard="records": one, and a worker's share is every so many batches of it.
     "partition": one for each worker. It pickles, and starts empty in a forked child:
-    threads and files of the parent are of no use there. `ahead`: batches are single
-    records, and every thread has work.
+    threads and files of the parent are of no use there. What it does use are the
+    offsets of the records: they stay in memory once, whatever the number of workers.
+    `ahead`: batches are single records, and every thread has work.
     """
 
     def __init__(self, options: dict[str, Any], *, ahead: bool = False) -> None:
@@ -71,6 +76,7 @@ class Readers:
         self.skips = options.get("on_error", 0) == _SKIP
         self._ahead = ahead
         self._options = options
+        self._offsets = _Offsets()
         self._made: dict[tuple[int, int], ImageLoader] = {}
         self._owner = os.getpid()
 
@@ -88,8 +94,21 @@ class Readers:
             self._made, self._owner = {}, os.getpid()
         key = (worker, workers) if self.partition else (0, 1)
         if key not in self._made:
-            self._made[key] = ImageLoader(self._share(worker, workers), running=False)
+            self._made[key] = self._make(self._share(worker, workers))
         return self._made[key]
+
+    def _make(self, share: dict[str, Any]) -> ImageLoader:
+        known = self._offsets.get()
+        made = ImageLoader(share, running=False, offsets=known)
+        # A part without an index has looked for its own records only.
+        if known is not None or (self.partition and not share.get("path_imgidx")):
+            return made
+        self._offsets.set(made.offsets())
+        if share.get("path_imglist"):  # reading it again takes longer than it saves
+            return made
+        # Once more, without a copy of its own.
+        share["verbose"] = 0
+        return ImageLoader(share, running=False, offsets=self._offsets.get())
 
     def here(self) -> bool:
         """False in a forked child that has not read yet."""
@@ -120,3 +139,25 @@ class Readers:
             slots = _SLOTS_A_THREAD * options["preprocess_threads"]
             options["prefetch_buffer"] = min(slots, _MOST_SLOTS)
         return options
+
+
+class _Offsets:
+    """Where the records are: an array that forked processes share as it is, and spawned
+    ones through shared memory. Other pickles, which may outlive the files, leave it
+    out.
+    """
+
+    def __init__(self) -> None:
+        self._known: torch.Tensor | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        spawning = multiprocessing.context.get_spawning_popen() is not None
+        return {"_known": self._known if spawning else None}
+
+    def get(self) -> NDArray[np.uint64] | None:
+        """None as long as nobody has looked."""
+        return None if self._known is None else self._known.numpy()
+
+    def set(self, offsets: NDArray[np.uint64]) -> None:
+        """To be called once."""
+        self._known = torch.from_numpy(offsets)
