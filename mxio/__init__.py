@@ -19,18 +19,22 @@ from mxio.errors import DataError, MxioError, MXNetError, ParameterError
 if TYPE_CHECKING:
     from mxio.tools.convert import convert
     from mxio.tools.download import download
-    from mxio.tools.repair import RepairReport, repair
+    from mxio.tools.repair import LostBytes, RepairReport, repair
+    from mxio.tools.verify import Damage, VerifyReport, verify
     from mxio.tools.view import view
 
 __all__ = [
     "Context",
+    "Damage",
     "DataError",
     "LabelRange",
+    "LostBytes",
     "MXNetError",
     "MxioError",
     "ParameterError",
     "RecordDataset",
     "RepairReport",
+    "VerifyReport",
     "context",
     "convert",
     "cpu",
@@ -43,6 +47,7 @@ __all__ = [
     "nd",
     "recordio",
     "repair",
+    "verify",
     "view",
 ]
 
@@ -53,8 +58,12 @@ _TOOLS = {
     "convert": "convert",
     "download": "download",
     "view": "view",
+    "Damage": "verify",
+    "LostBytes": "repair",
     "RepairReport": "repair",
+    "VerifyReport": "verify",
     "repair": "repair",
+    "verify": "verify",
 }
 
 

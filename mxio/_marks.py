@@ -65,6 +65,7 @@ class Marks:
         self._forgotten = 0
         self._offsets: tuple[list[int], ...] = ([], [], [], [])  # by offset modulo 4
         self._words: dict[int, int] = {}
+        self._buffer = bytearray(min(_BLOCK, self.size) + 2 * HEAD_SIZE)
 
     def __enter__(self) -> Self:
         return self
@@ -129,16 +130,10 @@ class Marks:
 
     def bytes_at(self, offset: int, size: int) -> bytes:
         """At most `size` bytes; fewer at the end of the file."""
-        found = b""
-        with naming(self.path):
-            while len(found) < size:
-                more = os.pread(
-                    self._descriptor, size - len(found), offset + len(found)
-                )
-                if not more:
-                    break
-                found = found + more if found else more
-        return found
+        out = bytearray(size)
+        with memoryview(out) as view:
+            found = self._read(view, offset)
+        return bytes(out[:found])
 
     def payload(self, offset: int) -> bytes:
         """The payload of the record at `offset`. Raises DataError."""
@@ -153,25 +148,33 @@ class Marks:
     def _scan_block(self) -> None:
         start = self._scanned
         wanted = min(_BLOCK + HEAD_SIZE - 1, self.size - start)
-        block = self.bytes_at(start, wanted)
-        stop = min(_BLOCK, len(block))
-        data = np.frombuffer(block + _NO_WORD, np.uint8)
+        size = self._read(memoryview(self._buffer)[:wanted], start)
+        self._buffer[size : size + HEAD_SIZE] = _NO_WORD
+        stop = min(_BLOCK, size)
         first = 0
-        while True:
-            found = _core.find_magics(block, first)
-            places = np.frombuffer(found, np.uint32)
-            if len(places) == 0:
-                break
-            self._add(start, data, places[places < stop])
-            first = int(places[-1]) + 1
+        with memoryview(self._buffer)[:size] as block:
+            while found := _core.find_magics(block, first):
+                places = np.frombuffer(found, np.uint32)
+                self._add(start, places[places < stop])
+                first = int(places[-1]) + 1
         # A file that shrinks meanwhile ends where the reads end.
-        if len(block) < wanted:
-            self.size = start + len(block)
+        if size < wanted:
+            self.size = start + size
         self._scanned = start + stop
 
-    def _add(
-        self, start: int, data: NDArray[np.uint8], places: NDArray[np.uint32]
-    ) -> None:
+    def _read(self, out: memoryview, offset: int) -> int:
+        """Fill `out`; gives how many bytes there were."""
+        size = 0
+        with naming(self.path):
+            while size < len(out):
+                more = os.preadv(self._descriptor, [out[size:]], offset + size)
+                if more == 0:
+                    break
+                size += more
+        return size
+
+    def _add(self, start: int, places: NDArray[np.uint32]) -> None:
+        data = np.frombuffer(self._buffer, np.uint8)
         words = data[places[:, None] + np.arange(4, HEAD_SIZE, dtype=np.uint32)]
         offsets = (places.astype(np.int64) + start).tolist()
         self._words.update(

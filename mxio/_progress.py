@@ -16,7 +16,13 @@ class Progress:
         if shown and sys.stderr is not None and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, unit=unit, file=sys.stderr, leave=False)
+            self._bar = tqdm(
+                total=total,
+                unit=unit,
+                unit_scale=unit == "B",  # bytes come by the million
+                file=sys.stderr,
+                leave=False,
+            )
 
     def step(self, done: int = 1) -> None:
         """So much more is done."""

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mxio._atomic import naming
+from mxio._progress import Progress
 from mxio._signals import exiting_on_terminate
 from mxio.errors import MxioError, ParameterError
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 SCHEMA = 1  # of what --json prints; more when a field changes its meaning or goes
@@ -166,21 +165,12 @@ def plain(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def progress_bar(
-    shown: bool, what: str, total: int | None, unit: str
-) -> Iterator[Callable[[int], object]]:
-    """A function that moves a bar on by so many units.
-
-    The bar is on stderr, and only when that is a terminal. With unit "B" large numbers
-    are shortened.
+def progress_bar(shown: bool, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """A function that moves a bar on by so many units; no bar where there is no
+    terminal.
     """
-    if not shown or not sys.stderr.isatty():
-        yield lambda count: None
-        return
-    from tqdm import tqdm
-
-    bar: tqdm[Any] = tqdm(
-        desc=what, total=total, unit=unit, unit_scale=unit == "B", file=sys.stderr
-    )
-    with bar:
-        yield bar.update
+    bar = Progress(total, unit, shown=shown)
+    try:
+        yield bar.step
+    finally:
+        bar.close()

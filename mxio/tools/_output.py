@@ -5,19 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from mxio._atomic import PendingFile, naming, publish
 from mxio.errors import ParameterError
+from mxio.tools._index import index_of
 
-__all__ = ["RecordCopier", "index_of"]
-
-
-def index_of(path: str | os.PathLike[str]) -> str:
-    """The index that belongs to a RecordIO file: its last suffix replaced by .idx."""
-    return str(Path(path).with_suffix(".idx"))
+__all__ = ["RecordCopier"]
 
 
 class RecordCopier:
