@@ -19,6 +19,7 @@ from mxio.errors import DataError, MxioError, MXNetError, ParameterError
 if TYPE_CHECKING:
     from mxio.tools.convert import convert
     from mxio.tools.download import download
+    from mxio.tools.info import FileInfo, info
     from mxio.tools.repair import LostBytes, RepairReport, repair
     from mxio.tools.verify import Damage, VerifyReport, verify
     from mxio.tools.view import view
@@ -27,6 +28,7 @@ __all__ = [
     "Context",
     "Damage",
     "DataError",
+    "FileInfo",
     "LabelRange",
     "LostBytes",
     "MXNetError",
@@ -43,6 +45,7 @@ __all__ = [
     "gpu",
     "image",
     "img",
+    "info",
     "io",
     "nd",
     "recordio",
@@ -59,9 +62,11 @@ _TOOLS = {
     "download": "download",
     "view": "view",
     "Damage": "verify",
+    "FileInfo": "info",
     "LostBytes": "repair",
     "RepairReport": "repair",
     "VerifyReport": "verify",
+    "info": "info",
     "repair": "repair",
     "verify": "verify",
 }

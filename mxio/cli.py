@@ -16,6 +16,7 @@ SUBCOMMANDS = (
     "view",
     "convert",
     "download",
+    "info",
     "verify",
     "repair",
 )

@@ -94,6 +94,24 @@ class HeadReader:
             return self._row_of_parts(offset)
         return Row(offset, min(end, self.size), _header(start[HEAD_SIZE:], length))
 
+    def picture(self, offset: int, size: int | None) -> bytes:
+        """The first `size` bytes, or all, of the picture of an image record that `row`
+        has found at `offset`; empty without a header.
+        """
+        with naming(self.path):
+            start = os.pread(self.descriptor, HEAD_SIZE + _HEADER.size, offset)
+        word, flag = struct.unpack_from("<4xII", start)
+        skip = _HEADER.size + 4 * flag
+        if kind_of(word) == 0 and size is not None:
+            length = min(size, max((word & LENGTH_MASK) - skip, 0))
+            with naming(self.path):
+                return os.pread(self.descriptor, length, offset + HEAD_SIZE + skip)
+        found = self.file.read(offset)
+        assert found is not None  # `row` has found it
+        flag = _HEADER.unpack_from(found[0])[0]
+        picture = found[0][_HEADER.size + 4 * flag :]
+        return picture[:size]
+
     def _row_of_parts(self, offset: int) -> Row | None:
         try:
             found = self.file.read(offset)
