@@ -23,12 +23,25 @@ if TYPE_CHECKING:
     from mxio.tools.repair import LostBytes, RepairReport, repair
     from mxio.tools.verify import Damage, VerifyReport, verify
     from mxio.tools.view import view
+    from mxio.tools.bench import BenchReport, bench
+    from mxio.tools.card import CardReport, card
+    from mxio.tools.convert import ConvertReport, convert
+    from mxio.tools.doctor import DoctorReport, doctor
+    from mxio.tools.download import DownloadReport, download
+    from mxio.tools.repair import RepairReport, repair
+    from mxio.tools.view import ViewReport, view
 
 __all__ = [
+    "BenchReport",
+    "CardReport",
     "Context",
     "Damage",
     "DataError",
     "FileInfo",
+    "ConvertReport",
+    "DataError",
+    "DoctorReport",
+    "DownloadReport",
     "LabelRange",
     "LostBytes",
     "MXNetError",
@@ -37,9 +50,13 @@ __all__ = [
     "RecordDataset",
     "RepairReport",
     "VerifyReport",
+    "ViewReport",
+    "bench",
+    "card",
     "context",
     "convert",
     "cpu",
+    "doctor",
     "download",
     "features",
     "gpu",
@@ -58,7 +75,15 @@ __version__ = "0.1.0"
 
 # What the command `mxio` does, as functions: the module of mxio.tools that has each.
 _TOOLS = {
+    "BenchReport": "bench",
+    "bench": "bench",
+    "CardReport": "card",
+    "card": "card",
+    "ConvertReport": "convert",
     "convert": "convert",
+    "DoctorReport": "doctor",
+    "doctor": "doctor",
+    "DownloadReport": "download",
     "download": "download",
     "view": "view",
     "Damage": "verify",
@@ -69,6 +94,8 @@ _TOOLS = {
     "info": "info",
     "repair": "repair",
     "verify": "verify",
+    "ViewReport": "view",
+    "view": "view",
 }
 
 

@@ -4,13 +4,13 @@ import math
 import os
 from pathlib import Path
 
-__all__ = ["cores"]
+__all__ = ["control_groups", "cores", "quota", "schedulable"]
 
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
 
 
-def _groups() -> list[Path]:
+def control_groups() -> list[Path]:
     """Folders of the control groups (version 2) that this process is in, up to the
     root.
     """
@@ -41,13 +41,21 @@ def _quota_of_version_1() -> float:
     return limit / period if limit > 0 else math.inf
 
 
+def schedulable() -> int:
+    """Cores that the affinity of this process allows."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def quota() -> float:
+    """Cores that the control groups allow; infinite without a limit."""
+    return min(_quota_of_version_1(), *map(_quota_of, control_groups()))
+
+
 def cores() -> int:
     """Cores that this process may use: its affinity, bounded by the quotas of its
     control groups.
     """
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
-    quota = min(_quota_of_version_1(), *map(_quota_of, _groups()))
-    return count if quota >= count else max(1, math.ceil(quota))
+    count, limit = schedulable(), quota()
+    return count if limit >= count else max(1, math.ceil(limit))

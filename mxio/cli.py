@@ -14,11 +14,15 @@ __all__ = ["main"]
 SUBCOMMANDS = (
     "quickstart",
     "view",
+    "card",
+    "repair",
     "convert",
     "download",
     "info",
     "verify",
     "repair",
+    "bench",
+    "doctor",
 )
 
 

@@ -16,7 +16,14 @@ from mxio._sheet import CELL, GAP, MARGIN, Cell, grid_sheet
 from mxio.adapters.numpy import ImageRecordLoader
 from mxio.cli import main
 from mxio.errors import DataError, ParameterError
-from mxio.tools._gallery import Augmented, Gallery, chosen, printable, records_from
+from mxio.tools._gallery import (
+    Augmented,
+    Gallery,
+    chosen,
+    label_text,
+    printable,
+    records_from,
+)
 from tests.conftest import DataSet, encoded, picture, record, write_rec
 
 
@@ -130,12 +137,11 @@ def test_names_of_classes_stand_beside_the_file(tmp_path: Path, ten: DataSet) ->
     assert beside.caption(1)[1] == "#1  id 101"
 
 
-def test_several_labels_are_shown_in_short(ten: DataSet) -> None:
-    shown = Gallery(str(ten.rec))
-
-    assert shown.label_text([1.5]) == "1.5"
-    assert shown.label_text([1, 2, 3, 4, 5]) == "1 2 3 4 ..."
-    assert shown.label_text([float("nan")]) == "nan"
+def test_several_labels_are_shown_in_short() -> None:
+    assert label_text(1.5, ["a", "b"]) == "1.5"
+    assert label_text([1, 2, 3, 4, 5], ["a", "b"]) == "1 2 3 4 ..."
+    assert label_text(float("nan"), ["a", "b"]) == "nan"
+    assert label_text(1.0, ["a", "b"]) == "b"
 
 
 def test_what_cannot_be_shown_is_replaced() -> None:

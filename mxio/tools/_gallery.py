@@ -26,9 +26,13 @@ from mxio.tools._sinks import CLASSES_SUFFIX
 __all__ = [
     "Augmented",
     "Gallery",
+    "Pixels",
     "chosen",
+    "class_names",
     "damaged_picture",
     "decoded",
+    "file_title",
+    "label_text",
     "printable",
     "records_from",
 ]
@@ -41,27 +45,43 @@ _DAMAGED_INK = "#b42318"
 _RANGES = re.compile(r"\d{1,18}(-\d{1,18})?(,\d{1,18}(-\d{1,18})?)*")
 
 
-class Gallery:
-    """The records of RecordIO files, as pictures with captions.
-
-    classes: path of a file with names of labels; without it that beside the file is
-    taken, when there is one.
+def class_names(
+    files: Sequence[str], classes: str | os.PathLike[str] | None
+) -> tuple[str, ...]:
+    """Names of labels: those of the file `classes`, or of that beside the first of the
+    files, when there is one.
     """
+    beside = f"{os.path.splitext(files[0])[0]}{CLASSES_SUFFIX}"
+    if classes is not None:
+        return read_classes(classes)
+    return read_classes(beside) if os.path.exists(beside) else ()
+
+
+def file_title(files: Sequence[str]) -> str:
+    """What files are called over a picture of them."""
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return printable(os.path.basename(files[0])) + more
+
+
+def label_text(label: Any, names: Sequence[str]) -> str:
+    """The label of a header for people: the name of the class, if it has one."""
+    labels = np.atleast_1d(np.asarray(label, np.float32)).tolist()
+    number = class_of(labels)
+    if number is not None and number < len(names):
+        return printable(names[number])
+    return " ".join(f"{value:g}" for value in labels[:4]) + " ..." * (len(labels) > 4)
+
+
+class Gallery:
+    """The records of RecordIO files, as pictures with captions."""
 
     def __init__(
         self, path: str, classes: str | os.PathLike[str] | None = None
     ) -> None:
         self.files = resolve(path)
         self.records = Records(self.files)
-        beside = f"{os.path.splitext(self.files[0])[0]}{CLASSES_SUFFIX}"
-        self.names: tuple[str, ...] = ()
-        if classes is not None:
-            self.names = read_classes(classes)
-        elif os.path.exists(beside):
-            self.names = read_classes(beside)
-        self.title = printable(os.path.basename(self.files[0]))
-        if len(self.files) > 1:
-            self.title += f" and {len(self.files) - 1} more"
+        self.names = class_names(self.files, classes)
+        self.title = file_title(self.files)
 
     def caption(self, ordinal: int) -> tuple[str, str]:
         """(label, key) of a record, to be read by people."""
@@ -69,16 +89,7 @@ class Gallery:
             header, _ = unpack(self.records.read(ordinal))
         except DataError:
             return "?", f"#{ordinal}"
-        labels = np.atleast_1d(np.asarray(header.label, np.float32)).tolist()
-        return self.label_text(labels), f"#{ordinal}  id {header.id}"
-
-    def label_text(self, labels: Sequence[float]) -> str:
-        """Labels for people: the name of the class, if it has one."""
-        label = class_of(labels)
-        if label is not None and label < len(self.names):
-            return printable(self.names[label])
-        shown = " ".join(f"{value:g}" for value in labels[:4])
-        return shown + (" ..." if len(labels) > 4 else "")
+        return label_text(header.label, self.names), f"#{ordinal}  id {header.id}"
 
     def picture(self, ordinal: int) -> Pixels:
         """The picture of a record as stored, in RGB; DataError when it is damaged."""
