@@ -491,7 +491,10 @@ def test_ranks_that_make_no_sense_are_refused(
 
 @pytest.mark.parametrize(
     ("rank", "world", "words"),
-    [("x", "2", "RANK must be a whole number, got 'x'"), ("1", "", "RANK is given without WORLD_SIZE")],
+    [
+        ("x", "2", "RANK must be a whole number, got 'x'"),
+        ("1", "", "RANK is given without WORLD_SIZE"),
+    ],
 )
 def test_an_environment_without_sense_is_refused(
     ten: DataSet, monkeypatch: pytest.MonkeyPatch, rank: str, world: str, words: str

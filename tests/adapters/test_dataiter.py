@@ -721,7 +721,9 @@ def test_parts_by_index_have_equal_counts(ten: DataSet, num_parts: int) -> None:
 
 def test_a_part_without_a_record_is_an_error_not_the_end(ten: DataSet) -> None:
     # MXNet raised a bare StopIteration from the constructor.
-    with pytest.raises(DataError, match="part_index=29 of num_parts=30 holds no record"):
+    with pytest.raises(
+        DataError, match="part_index=29 of num_parts=30 holds no record"
+    ):
         iterator(ten, num_parts=30, part_index=29)
 
 
