@@ -17,31 +17,26 @@ from mxio.context import Context, cpu, gpu
 from mxio.errors import DataError, MxioError, MXNetError, ParameterError
 
 if TYPE_CHECKING:
-    from mxio.tools.convert import convert
-    from mxio.tools.download import download
-    from mxio.tools.info import FileInfo, info
-    from mxio.tools.repair import LostBytes, RepairReport, repair
-    from mxio.tools.verify import Damage, VerifyReport, verify
-    from mxio.tools.view import view
     from mxio.tools.bench import BenchReport, bench
     from mxio.tools.card import CardReport, card
     from mxio.tools.convert import ConvertReport, convert
     from mxio.tools.doctor import DoctorReport, doctor
     from mxio.tools.download import DownloadReport, download
-    from mxio.tools.repair import RepairReport, repair
+    from mxio.tools.info import FileInfo, info
+    from mxio.tools.repair import LostBytes, RepairReport, repair
+    from mxio.tools.verify import Damage, VerifyReport, verify
     from mxio.tools.view import ViewReport, view
 
 __all__ = [
     "BenchReport",
     "CardReport",
     "Context",
-    "Damage",
-    "DataError",
-    "FileInfo",
     "ConvertReport",
+    "Damage",
     "DataError",
     "DoctorReport",
     "DownloadReport",
+    "FileInfo",
     "LabelRange",
     "LostBytes",
     "MXNetError",
@@ -85,7 +80,6 @@ _TOOLS = {
     "doctor": "doctor",
     "DownloadReport": "download",
     "download": "download",
-    "view": "view",
     "Damage": "verify",
     "FileInfo": "info",
     "LostBytes": "repair",

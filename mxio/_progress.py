@@ -8,15 +8,23 @@ __all__ = ["Progress"]
 
 class Progress:
     """A bar on a terminal that tells how much of `total` is done; else, and unless
-    `shown`, nothing.
+    `shown`, nothing. total: None when it is not known.
     """
 
-    def __init__(self, total: int, unit: str, *, shown: bool = True) -> None:
+    def __init__(
+        self,
+        total: int | None,
+        unit: str,
+        *,
+        shown: bool = True,
+        what: str | None = None,
+    ) -> None:
         self._bar: Any = None
         if shown and sys.stderr is not None and sys.stderr.isatty():
             from tqdm import tqdm
 
             self._bar = tqdm(
+                desc=what,
                 total=total,
                 unit=unit,
                 unit_scale=unit == "B",  # bytes come by the million

@@ -3,6 +3,7 @@
 import functools
 import os
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from mxio import _core, _mean, _state
 from mxio._cores import cores
 from mxio._files import read_whole, resolve
+from mxio._stats import Stats
 from mxio._views import View
 from mxio.params import TABLE
 
@@ -131,6 +133,7 @@ class ImageLoader:
         self._core = core(_mean.mean_image(given | {"records": view}, ImageLoader))
         self.options = given
         self._files = files
+        self._began: float | None = None  # when the first batch was asked for
         self._view = view
         self._counted = bool(index) or not running or bool(given.get("shuffle"))
         channels, height, width = given["data_shape"]
@@ -169,6 +172,8 @@ class ImageLoader:
         """The next batch, of full size; its last `pad` rows are no new records. None at
         the end.
         """
+        if self._began is None:
+            self._began = time.monotonic()
         given = self._core.next()
         if given is None:
             return None
@@ -217,6 +222,12 @@ class ImageLoader:
     def errors(self) -> list[BadRecord]:
         """The records that were left out or replaced, by ordinal."""
         return [BadRecord(*entry) for entry in self._core.errors()]
+
+    def stats(self) -> Stats:
+        """What was done since the first `next`, see Stats."""
+        seconds = 0.0 if self._began is None else time.monotonic() - self._began
+        threads = self.options["preprocess_threads"]
+        return Stats.of(self._core.work(), seconds, threads)
 
     def close(self) -> None:
         """Stop the threads; idempotent. Batches handed out stay valid."""

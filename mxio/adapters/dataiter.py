@@ -7,6 +7,7 @@ import numpy as np
 
 from mxio import _state, params
 from mxio._options import MxOptions
+from mxio._stats import Stats
 from mxio.errors import ParameterError
 from mxio.loader import BadRecord, Batch, ImageLoader
 from mxio.ndarray import NDArray
@@ -323,6 +324,14 @@ class ImageRecordIter(MXDataIter):
     def errors(self) -> list[BadRecord]:
         """The records that on_error='skip' left out or 'replace' replaced so far."""
         return self._loader.errors()
+
+    def stats(self) -> Stats:
+        """What the loader has done so far, and where the time went."""
+        return self._loader.stats()
+
+    def explain(self) -> str:
+        """The same in words: what holds the loading up."""
+        return self.stats().explain()
 
     def state_dict(self) -> dict[str, Any]:
         """Where the iterator is, behind the last batch taken: plain values, for a

@@ -4,6 +4,7 @@ from typing import Unpack
 
 from mxio import params
 from mxio._options import DetOptions
+from mxio._stats import Stats
 from mxio.adapters.dataiter import MXDataIter
 from mxio.loader import BadRecord, ImageLoader
 
@@ -54,6 +55,14 @@ class ImageDetRecordIter(MXDataIter):
     def errors(self) -> list[BadRecord]:
         """The records that on_error='skip' left out or 'replace' replaced so far."""
         return self._loader.errors()
+
+    def stats(self) -> Stats:
+        """What the loader has done so far, and where the time went."""
+        return self._loader.stats()
+
+    def explain(self) -> str:
+        """The same in words: what holds the loading up."""
+        return self.stats().explain()
 
 
 _MEANS = ("mean_r", "mean_g", "mean_b", "mean_a")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mxio import _state, params
 from mxio._options import NumpyOptions
 from mxio._ranks import fill_rank
+from mxio._stats import Stats
 from mxio._views import settle
 from mxio.loader import BadRecord, Batch, ImageLoader
 
@@ -86,6 +87,14 @@ class ImageRecordLoader:
     def errors(self) -> list[BadRecord]:
         """The records that on_error='skip' left out or 'replace' replaced so far."""
         return self._loader.errors()
+
+    def stats(self) -> Stats:
+        """What the loader has done so far, and where the time went."""
+        return self._loader.stats()
+
+    def explain(self) -> str:
+        """The same in words: what holds the loading up."""
+        return self.stats().explain()
 
     def close(self) -> None:
         """Stop the threads. Batches handed out stay valid."""

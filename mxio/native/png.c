@@ -87,6 +87,12 @@ mxio_png_free(struct mxio_png *png)
     mxio_free(png);
 }
 
+bool
+mxio_png_was_plain(const struct mxio_png *png)
+{
+    return png->is_plain;
+}
+
 void
 mxio_png_only_libpng(struct mxio_png *png)
 {

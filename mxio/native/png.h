@@ -48,6 +48,10 @@ MXIO_MUST_USE enum mxio_status
 mxio_png_read(struct mxio_png *png, int channels, bool bgr, struct mxio_rect window,
               struct mxio_view *out, struct mxio_error *err);
 
+/* True when the picture opened last is decoded without libpng. */
+bool
+mxio_png_was_plain(const struct mxio_png *png);
+
 /* For tests: leave plain pictures to libpng, too. */
 void
 mxio_png_only_libpng(struct mxio_png *png);

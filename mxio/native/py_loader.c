@@ -490,6 +490,12 @@ loader_progress(PyObject *object, PyObject *ignored)
     return Py_BuildValue("KK", (unsigned long long)used, (unsigned long long)carry);
 }
 
+static double
+seconds(uint64_t nanoseconds)
+{
+    return (double)nanoseconds * 1e-9;
+}
+
 static PyObject *
 loader_work(PyObject *object, PyObject *ignored)
 {
@@ -502,14 +508,23 @@ loader_work(PyObject *object, PyObject *ignored)
     Py_BEGIN_ALLOW_THREADS status = mxio_loader_work(self->loader, &work, &err);
     Py_END_ALLOW_THREADS if (status != MXIO_OK) return raise_here(self, &err);
     const struct mxio_spent *spent = &work.spent;
-    return Py_BuildValue("{sKsKsdsdsdsdsd}", "samples",
+    return Py_BuildValue("{sKsKsKsdsdsdsdsdsKsKsKsKsK}", "samples",
                          (unsigned long long)spent->samples, "bytes",
-                         (unsigned long long)spent->bytes, "read",
-                         (double)spent->stage[MXIO_STAGE_READ] * 1e-9, "decode",
-                         (double)spent->stage[MXIO_STAGE_DECODE] * 1e-9, "transform",
-                         (double)spent->stage[MXIO_STAGE_TRANSFORM] * 1e-9, "idle",
-                         (double)work.idle * 1e-9, "waited",
-                         (double)work.waited * 1e-9);
+                         (unsigned long long)spent->bytes, "tickets",
+                         (unsigned long long)work.runs, "read",
+                         seconds(spent->stage[MXIO_STAGE_READ]), "decode",
+                         seconds(spent->stage[MXIO_STAGE_DECODE]), "transform",
+                         seconds(spent->stage[MXIO_STAGE_TRANSFORM]), "idle",
+                         seconds(work.idle), "waited", seconds(work.waited), "jpeg_own",
+                         (unsigned long long)spent->paths[MXIO_PATH_JPEG_OWN],
+                         "jpeg_stock",
+                         (unsigned long long)spent->paths[MXIO_PATH_JPEG_STOCK],
+                         "png_plain",
+                         (unsigned long long)spent->paths[MXIO_PATH_PNG_PLAIN],
+                         "png_libpng",
+                         (unsigned long long)spent->paths[MXIO_PATH_PNG_LIBPNG],
+                         "foreign",
+                         (unsigned long long)spent->paths[MXIO_PATH_FOREIGN]);
 }
 
 static PyObject *

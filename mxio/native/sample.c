@@ -49,6 +49,17 @@ mxio_sampler_stage(const struct mxio_sampler *sampler)
     return (enum mxio_stage)atomic_load_explicit(&sampler->stage, memory_order_relaxed);
 }
 
+void
+mxio_spent_add(struct mxio_spent *sum, const struct mxio_spent *more)
+{
+    for (int i = 0; i < MXIO_STAGE_COUNT; i++)
+        sum->stage[i] += more->stage[i];
+    for (int i = 0; i < MXIO_PATH_COUNT; i++)
+        sum->paths[i] += more->paths[i];
+    sum->samples += more->samples;
+    sum->bytes += more->bytes;
+}
+
 struct mxio_spent
 mxio_sampler_spent(struct mxio_sampler *sampler)
 {
@@ -231,6 +242,16 @@ draw_plan(struct mxio_sampler *sampler, const struct mxio_ask *ask,
     return MXIO_OK;
 }
 
+static enum mxio_path
+path_taken(const struct mxio_sampler *sampler, bool jpeg)
+{
+    if (jpeg)
+        return mxio_jpeg_was_own(sampler->jpeg) ? MXIO_PATH_JPEG_OWN
+                                                : MXIO_PATH_JPEG_STOCK;
+    return mxio_png_was_plain(sampler->png) ? MXIO_PATH_PNG_PLAIN
+                                            : MXIO_PATH_PNG_LIBPNG;
+}
+
 /* From the header of the picture to the sample; only the window of the plan is decoded.
  */
 static enum mxio_status
@@ -247,8 +268,10 @@ decode_and_augment(struct mxio_sampler *sampler, const struct mxio_ask *ask,
 
     if (size == 0)
         return mxio_fail(err, MXIO_EDATA, "the record holds no picture");
-    if (!jpeg && !mxio_png_sniff(bytes, size))
+    if (!jpeg && !mxio_png_sniff(bytes, size)) {
+        sampler->spent.paths[MXIO_PATH_FOREIGN]++;
         return mxio_fail(err, MXIO_EFOREIGN, "neither JPEG nor PNG");
+    }
     if (jpeg && channels == 4)
         return mxio_fail(err, MXIO_EDATA, "JPEG: expected 4 channels, got 1 or 3");
     enum mxio_status status = jpeg ? mxio_jpeg_open(sampler->jpeg, bytes, size, true,
@@ -264,6 +287,7 @@ decode_and_augment(struct mxio_sampler *sampler, const struct mxio_ask *ask,
     const struct mxio_rect window = mxio_plan_window(&plan);
     status = jpeg ? mxio_jpeg_read(sampler->jpeg, channels, false, window, &view, err)
                   : mxio_png_read(sampler->png, channels, false, window, &view, err);
+    sampler->spent.paths[path_taken(sampler, jpeg)]++;
     end_stage(sampler, MXIO_STAGE_TRANSFORM);
     if (status == MXIO_OK)
         status = mxio_plan_apply(&sampler->augmenter, &plan, &view, out->data, err);

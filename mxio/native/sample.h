@@ -53,11 +53,26 @@ enum mxio_stage {
 enum mxio_stage
 mxio_sampler_stage(const struct mxio_sampler *sampler);
 
-/* What samples took: nanoseconds in each stage, and bytes of records. */
+/* The ways that a picture can be decoded. */
+enum mxio_path {
+    MXIO_PATH_JPEG_OWN,   /* entropy decoding of our own */
+    MXIO_PATH_JPEG_STOCK, /* libjpeg alone */
+    MXIO_PATH_PNG_PLAIN,  /* without libpng */
+    MXIO_PATH_PNG_LIBPNG,
+    MXIO_PATH_FOREIGN, /* by the consumer */
+    MXIO_PATH_COUNT,
+};
+
+/* What samples took: nanoseconds in each stage, ways of decoding, and bytes of records.
+ */
 struct mxio_spent {
     uint64_t stage[MXIO_STAGE_COUNT];
+    uint64_t paths[MXIO_PATH_COUNT];
     uint64_t samples, bytes;
 };
+
+void
+mxio_spent_add(struct mxio_spent *sum, const struct mxio_spent *more);
 
 /* What was spent since the last call. */
 struct mxio_spent

@@ -331,10 +331,7 @@ mxio_tickets_give_back(struct mxio_tickets *tickets, struct mxio_ticket *ticket,
     slot->done += ticket->count;
     memcpy(slot->rows + ticket->first, made, ticket->count * sizeof *made);
     ticket->slot = NULL;
-    for (int i = 0; i < MXIO_STAGE_COUNT; i++)
-        tickets->spent.stage[i] += ticket->spent.stage[i];
-    tickets->spent.samples += ticket->spent.samples;
-    tickets->spent.bytes += ticket->spent.bytes;
+    mxio_spent_add(&tickets->spent, &ticket->spent);
     if (tickets->redo != NO_REDO && tickets->out == 0 && !tickets->holding) {
         const struct mxio_cursor before =
             tickets->slots[tickets->redo % tickets->depth].before;

@@ -165,11 +165,13 @@ def plain(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def progress_bar(shown: bool, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def progress_bar(
+    shown: bool, what: str, total: int | None, unit: str
+) -> Iterator[Callable[[int], None]]:
     """A function that moves a bar on by so many units; no bar where there is no
     terminal.
     """
-    bar = Progress(total, unit, shown=shown)
+    bar = Progress(total, unit, shown=shown, what=what)
     try:
         yield bar.step
     finally:

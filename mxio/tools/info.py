@@ -131,7 +131,7 @@ def info(
     source = os.fspath(path)
     with (
         HeadReader(source) as heads,
-        progress_bar(progress, heads.size, "B") as advance,
+        progress_bar(progress, "info", heads.size, "B") as advance,
     ):
         table = _Table(heads, advance)
         probes = _probe(heads, table, every)

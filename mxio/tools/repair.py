@@ -96,7 +96,7 @@ def repair(
     with (
         HeadReader(source) as heads,
         RecordCopier(source, target) as out,
-        progress_bar(progress, heads.size, "B") as advance,
+        progress_bar(progress, "repair", heads.size, "B") as advance,
     ):
         for piece in _pieces(heads, decode):
             advance(piece.end - piece.offset)

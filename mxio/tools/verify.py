@@ -107,7 +107,7 @@ def verify(
     source = os.fspath(path)
     index = _index_for(source, path_imgidx)
     checker = _Checker(source)
-    with progress_bar(progress, os.path.getsize(source), "B") as advance:
+    with progress_bar(progress, "verify", os.path.getsize(source), "B") as advance:
         for piece, content in in_order(
             checker.content if decode else checker.nothing,
             parse(source),

@@ -108,10 +108,7 @@ def test_fifty_epochs_are_flat(photos: DataSet, face: str) -> None:
         "rand_crop": True,
     }
     batches: Any
-    if face == "Loader":
-        batches = Loader(**options)
-    else:
-        batches = ImageRecordDataset(**options)
+    batches = (Loader if face == "Loader" else ImageRecordDataset)(**options)
     if face == "DataLoader":
         batches = DataLoader(batches, batch_size=None, num_workers=2)
 

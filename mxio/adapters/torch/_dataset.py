@@ -12,6 +12,7 @@ from mxio import _state, params
 from mxio._epochs import WORDS, Epochs, check_epoch
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
+from mxio._stats import Stats
 from mxio.adapters.torch._batches import Tensors, Transform
 from mxio.adapters.torch._readers import PARTIAL, Readers, bind
 from mxio.adapters.torch._resume import Place, check_place, place_of
@@ -165,6 +166,14 @@ class ImageRecordDataset(IterableDataset[Any]):
     def errors(self) -> list[BadRecord]:
         """The records that were left out or replaced in this process."""
         return self._readers.errors()
+
+    def stats(self) -> Stats:
+        """What the native threads of this process have done, and how long it took."""
+        return self._readers.stats()
+
+    def explain(self) -> str:
+        """The same in words: what holds the loading up."""
+        return self.stats().explain()
 
     def close(self) -> None:
         """Stop the threads of this process. Batches handed out stay valid."""

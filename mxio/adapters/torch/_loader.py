@@ -10,6 +10,7 @@ from mxio import _state, params
 from mxio._epochs import check_epoch
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
+from mxio._stats import Stats
 from mxio.adapters.torch._batches import Tensors, Transform
 from mxio.adapters.torch._device import Copies, Sent, pinned
 from mxio.adapters.torch._readers import PARTIAL, Readers, bind
@@ -158,6 +159,14 @@ class Loader:
     def errors(self) -> list[BadRecord]:
         """The records that on_error='skip' left out or 'replace' replaced so far."""
         return self._readers.errors()
+
+    def stats(self) -> Stats:
+        """What the native threads of this process have done, and how long it took."""
+        return self._readers.stats()
+
+    def explain(self) -> str:
+        """The same in words: what holds the loading up."""
+        return self.stats().explain()
 
     def close(self) -> None:
         """Stop the threads. Batches handed out stay valid."""

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset, get_worker_info
 from mxio import params
 from mxio._epochs import check_epoch
 from mxio._options import TorchOptions
+from mxio._stats import Stats
 from mxio.adapters.torch._batches import Tensors, Transform
 from mxio.adapters.torch._readers import Readers, bind
 from mxio.errors import ParameterError
@@ -125,6 +126,14 @@ class ImageRecordMapDataset(Dataset[Any]):
     def errors(self) -> list[BadRecord]:
         """The records that were replaced in this process."""
         return self._readers.errors()
+
+    def stats(self) -> Stats:
+        """What the native threads of this process have done, and how long it took."""
+        return self._readers.stats()
+
+    def explain(self) -> str:
+        """The same in words: what holds the loading up."""
+        return self.stats().explain()
 
     def close(self) -> None:
         """Stop the threads of this process. Samples handed out stay valid."""

@@ -16,6 +16,7 @@ from torch.utils.data import get_worker_info
 from mxio import params
 from mxio._cores import cores
 from mxio._ranks import Mesh, fill_rank
+from mxio._stats import Stats
 from mxio._views import settle
 from mxio.errors import ParameterError
 from mxio.loader import BadRecord, ImageLoader
@@ -119,6 +120,11 @@ class Readers:
         if not self.here():
             return []
         return [bad for reader in self._made.values() for bad in reader.errors()]
+
+    def stats(self) -> Stats:
+        """What the loaders of this process have done."""
+        made = list(self._made.values()) if self.here() else []
+        return Stats.total([reader.stats() for reader in made])
 
     def close(self) -> None:
         """Stop the threads of this process."""
