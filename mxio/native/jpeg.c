@@ -18,6 +18,7 @@ struct mxio_jpeg {
     struct mxio_jpeg_fence fence;
     const uint8_t *bytes; /* of the open picture */
     size_t size;
+    unsigned shrunk_by;
     bool own;                     /* entropy decoding is ours, where it can be */
     bool taken;                   /* and of the last window it was */
     struct mxio_entropy *entropy; /* made when first needed */
@@ -76,6 +77,8 @@ read_header(struct mxio_jpeg *jpeg, struct mxio_error *err)
     }
     mxio_jpeg_begin(&jpeg->codec, &jpeg->fence, jpeg->bytes, jpeg->size);
     jpeg_read_header(&jpeg->codec, TRUE);
+    jpeg->codec.scale_num = 1;
+    jpeg->codec.scale_denom = jpeg->shrunk_by;
     return MXIO_OK;
 }
 
@@ -89,6 +92,7 @@ mxio_jpeg_open(struct mxio_jpeg *jpeg, const uint8_t *bytes, size_t size, bool o
         return mxio_fail(err, MXIO_EDATA, "not a JPEG");
     jpeg->bytes = bytes;
     jpeg->size = size;
+    jpeg->shrunk_by = 1;
     const enum mxio_status status = read_header(jpeg, err);
     if (status != MXIO_OK)
         return status;
@@ -123,8 +127,8 @@ mxio_jpeg_shrink(struct mxio_jpeg *jpeg, int by, struct mxio_picture *out,
         jpeg_abort_decompress(codec);
         return err->status;
     }
-    codec->scale_num = 1;
-    codec->scale_denom = (unsigned)by;
+    jpeg->shrunk_by = (unsigned)by;
+    codec->scale_denom = jpeg->shrunk_by;
     jpeg_calc_output_dimensions(codec);
     jpeg->picture.width = (int)(swapped ? codec->output_height : codec->output_width);
     jpeg->picture.height = (int)(swapped ? codec->output_width : codec->output_height);

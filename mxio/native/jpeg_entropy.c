@@ -5,13 +5,13 @@
 #include "jpeg_huffman.h"
 
 _Static_assert(sizeof(JCOEF) == sizeof(int16_t) && DCTSIZE2 == 64, "other blocks");
-_Static_assert(D_MAX_BLOCKS_IN_MCU == MXIO_SCAN_BLOCKS, "other MCUs");
-_Static_assert(MAX_COMPS_IN_SCAN == MXIO_SCAN_COMPONENTS, "other scans");
+_Static_assert(D_MAX_BLOCKS_IN_MCU == MXIO_HUFFMAN_BLOCKS, "other MCUs");
+_Static_assert(MAX_COMPS_IN_SCAN == MXIO_HUFFMAN_COMPONENTS, "other scans");
 
 /* Below this, building tables takes longer than they save. */
 #define SMALL_SIZE 8192
 /* A picture can use as many: two for each component. */
-#define TABLE_COUNT (2 * MXIO_SCAN_COMPONENTS)
+#define TABLE_COUNT (2 * MXIO_HUFFMAN_COMPONENTS)
 
 /* The beginning of libjpeg's private struct, the same in libjpeg-turbo 1.5 to 3.2. */
 struct jpeg_entropy_decoder {
@@ -34,7 +34,7 @@ struct mxio_entropy {
     uint32_t column;      /* of it */
     uint32_t columns;     /* MCUs in a row */
     uint32_t first, last; /* columns that the output needs */
-    struct mxio_jpeg_scan scan;
+    struct mxio_huffman_scan scan;
     struct cached_table tables[TABLE_COUNT];
 };
 
@@ -124,7 +124,7 @@ decode_mcu(j_decompress_ptr codec, JBLOCKROW *blocks)
     if (blocks == NULL || column < entropy->first || column > entropy->last)
         return TRUE;
     entropy->used = true;
-    if (mxio_jpeg_scan_read(&entropy->scan, mcu, (int16_t(*const *)[DCTSIZE2])blocks))
+    if (mxio_huffman_read(&entropy->scan, mcu, (int16_t(*const *)[DCTSIZE2])blocks))
         return TRUE;
     struct mxio_jpeg_fence *fence = (struct mxio_jpeg_fence *)codec->err;
     fence->irregular = true;
@@ -135,7 +135,7 @@ decode_mcu(j_decompress_ptr codec, JBLOCKROW *blocks)
  * the same ones finds them seen. */
 static bool
 lay_out(struct mxio_entropy *entropy, const struct jpeg_decompress_struct *codec,
-        struct mxio_jpeg_scan_layout *out)
+        struct mxio_huffman_layout *out)
 {
     const bool small = codec->src->bytes_in_buffer < SMALL_SIZE;
     bool whole = true;
@@ -143,7 +143,7 @@ lay_out(struct mxio_entropy *entropy, const struct jpeg_decompress_struct *codec
     out->block_count = codec->blocks_in_MCU;
     out->restart_interval = codec->restart_interval;
     for (int i = 0; i < codec->blocks_in_MCU; i++) {
-        struct mxio_jpeg_scan_block *block = &out->blocks[i];
+        struct mxio_huffman_block *block = &out->blocks[i];
         const int place = codec->MCU_membership[i];
         const jpeg_component_info *component = codec->cur_comp_info[place];
         block->component = place;
@@ -166,10 +166,10 @@ void
 mxio_entropy_take(struct mxio_entropy *entropy, struct jpeg_decompress_struct *codec,
                   JDIMENSION left)
 {
-    const JDIMENSION across = /* stored pixels */
-        codec->comps_in_scan == 1 ? DCTSIZE
+    const JDIMENSION across = codec->comps_in_scan == 1
+                                  ? DCTSIZE
                                   : (JDIMENSION)codec->max_h_samp_factor * DCTSIZE;
-    struct mxio_jpeg_scan_layout layout;
+    struct mxio_huffman_layout layout;
 
     entropy->used = false;
     entropy->picture++;
@@ -178,11 +178,14 @@ mxio_entropy_take(struct mxio_entropy *entropy, struct jpeg_decompress_struct *c
     entropy->mcu = 0;
     entropy->column = 0;
     entropy->columns = codec->MCUs_per_row;
-    entropy->first = left * codec->scale_denom / (across * codec->scale_num);
-    entropy->last = (left + codec->output_width - 1) * codec->scale_denom /
-                    (across * codec->scale_num);
-    mxio_jpeg_scan_start(&entropy->scan, &layout, codec->src->next_input_byte,
-                         codec->src->bytes_in_buffer);
+    entropy->first = 0;
+    entropy->last = entropy->columns - 1;
+    if (codec->scale_num == codec->scale_denom) { /* else MCUs are smaller */
+        entropy->first = left / across;
+        entropy->last = (left + codec->output_width - 1) / across;
+    }
+    mxio_huffman_start(&entropy->scan, &layout, codec->src->next_input_byte,
+                       codec->src->bytes_in_buffer);
     codec->client_data = entropy;
     codec->entropy->decode_mcu = decode_mcu;
 }

@@ -26,7 +26,7 @@
 _Static_assert(LOOKUP + 15 + 31 <= 56, "a refill is not enough for two symbols");
 
 /* Most that an MCU can take: 16 bits of code and 15 more for each coefficient. */
-#define MCU_MAX_SIZE (MXIO_SCAN_BLOCKS * 64 * 31 / 8)
+#define MCU_MAX_SIZE (MXIO_HUFFMAN_BLOCKS * 64 * 31 / 8)
 /* libjpeg loads up to 8 bytes ahead, twice that with stuffing, and warns when they are
  * not there; whether an end without a marker is damage is for it to say. */
 #define OPEN_END_SIZE 16
@@ -244,7 +244,7 @@ read_symbols(struct block_reader *at, struct mxio_bit_reader *reader, bool store
 /* Read one block into `block`, if there is one. BAD among the bits of the answer when a
  * code was. */
 static inline __attribute__((always_inline)) unsigned
-read_block(const struct mxio_jpeg_scan_block *plan, struct mxio_bit_reader *outer,
+read_block(const struct mxio_huffman_block *plan, struct mxio_bit_reader *outer,
            uint32_t *predictions, bool stored, int16_t *block)
 {
     struct mxio_bit_reader reader = *outer;
@@ -275,13 +275,13 @@ read_block(const struct mxio_jpeg_scan_block *plan, struct mxio_bit_reader *oute
 
 /* Move bytes into the buffer, without stuffing, until it is full or they end. */
 static void
-fill(struct mxio_jpeg_scan *scan)
+fill(struct mxio_huffman_scan *scan)
 {
     const uint8_t *from = scan->raw;
     uint8_t *to = scan->buffer + scan->filled;
 
-    while (from < scan->end && to < scan->buffer + MXIO_SCAN_CHUNK) {
-        const size_t room = (size_t)(scan->buffer + MXIO_SCAN_CHUNK - to);
+    while (from < scan->end && to < scan->buffer + MXIO_HUFFMAN_CHUNK) {
+        const size_t room = (size_t)(scan->buffer + MXIO_HUFFMAN_CHUNK - to);
         const size_t ahead = (size_t)(scan->end - from);
         const uint8_t *mark = memchr(from, 0xFF, ahead < room ? ahead : room);
         const size_t plain = mark != NULL   ? (size_t)(mark - from)
@@ -305,21 +305,21 @@ fill(struct mxio_jpeg_scan *scan)
 
 /* True when the bytes of the interval end at a marker. */
 static bool
-ends_well(const struct mxio_jpeg_scan *scan)
+ends_well(const struct mxio_huffman_scan *scan)
 {
     return scan->end - scan->raw >= 2 && scan->raw[1] != 0xFF;
 }
 
 /* Fill the buffer, and say how far the reader may go without asking. */
 static void
-load(struct mxio_jpeg_scan *scan)
+load(struct mxio_huffman_scan *scan)
 {
     size_t safe;
 
     fill(scan);
     if (scan->whole) {
         const size_t open = ends_well(scan) ? 0 : OPEN_END_SIZE;
-        memset(scan->buffer + scan->filled, 0xFF, MXIO_SCAN_PAD);
+        memset(scan->buffer + scan->filled, 0xFF, MXIO_HUFFMAN_PAD);
         safe = scan->filled > open ? scan->filled - open : 0;
     } else {
         safe = scan->filled - MCU_MAX_SIZE - sizeof scan->reader.bits;
@@ -329,7 +329,7 @@ load(struct mxio_jpeg_scan *scan)
 
 /* Begin an interval with the bytes not yet in the buffer. */
 static void
-start_interval(struct mxio_jpeg_scan *scan)
+start_interval(struct mxio_huffman_scan *scan)
 {
     scan->filled = 0;
     scan->whole = false;
@@ -341,14 +341,14 @@ start_interval(struct mxio_jpeg_scan *scan)
 }
 
 static size_t
-bits_used(const struct mxio_jpeg_scan *scan)
+bits_used(const struct mxio_huffman_scan *scan)
 {
     return (size_t)(scan->reader.at - scan->buffer) * 8 - scan->reader.count;
 }
 
 /* The reader is beyond `stop`: give it more. False when it has read what is not there. */
 static bool
-feed(struct mxio_jpeg_scan *scan)
+feed(struct mxio_huffman_scan *scan)
 {
     if (!scan->whole) {
         const size_t used = bits_used(scan) / 8;
@@ -363,14 +363,14 @@ feed(struct mxio_jpeg_scan *scan)
 
 /* True when the interval's bytes are used up, but for the bits that pad the last. */
 static bool
-finished(const struct mxio_jpeg_scan *scan)
+finished(const struct mxio_huffman_scan *scan)
 {
     return scan->whole && scan->filled * 8 - bits_used(scan) < 8;
 }
 
 /* Go on behind the marker that ends the interval. False when it is not the one due. */
 static bool
-pass_marker(struct mxio_jpeg_scan *scan)
+pass_marker(struct mxio_huffman_scan *scan)
 {
     while (!scan->whole) {
         const uint8_t *mark = memchr(scan->raw, 0xFF, (size_t)(scan->end - scan->raw));
@@ -389,7 +389,7 @@ pass_marker(struct mxio_jpeg_scan *scan)
 
 /* Go to the interval of an MCU that lies `ahead` MCUs away, not in this one. */
 static bool
-seek(struct mxio_jpeg_scan *scan, uint32_t ahead)
+seek(struct mxio_huffman_scan *scan, uint32_t ahead)
 {
     const uint32_t interval = scan->layout.restart_interval;
     const uint32_t between = (ahead - scan->left) / interval;
@@ -405,9 +405,9 @@ seek(struct mxio_jpeg_scan *scan, uint32_t ahead)
 }
 
 void
-mxio_jpeg_scan_start(struct mxio_jpeg_scan *scan,
-                     const struct mxio_jpeg_scan_layout *layout, const uint8_t *bytes,
-                     size_t size)
+mxio_huffman_start(struct mxio_huffman_scan *scan,
+                   const struct mxio_huffman_layout *layout, const uint8_t *bytes,
+                   size_t size)
 {
     scan->layout = *layout;
     scan->raw = bytes;
@@ -418,8 +418,8 @@ mxio_jpeg_scan_start(struct mxio_jpeg_scan *scan,
 }
 
 bool
-mxio_jpeg_scan_read(struct mxio_jpeg_scan *scan, uint32_t mcu,
-                    int16_t (*const *blocks)[64])
+mxio_huffman_read(struct mxio_huffman_scan *scan, uint32_t mcu,
+                  int16_t (*const *blocks)[64])
 {
     if (mcu - scan->next >= scan->left && !seek(scan, mcu - scan->next))
         return false;
@@ -429,7 +429,7 @@ mxio_jpeg_scan_read(struct mxio_jpeg_scan *scan, uint32_t mcu,
         const bool stored = scan->next == mcu;
         unsigned flaws = 0;
         for (int i = 0; i < scan->layout.block_count; i++) {
-            const struct mxio_jpeg_scan_block *plan = &scan->layout.blocks[i];
+            const struct mxio_huffman_block *plan = &scan->layout.blocks[i];
             flaws |=
                 stored && plan->wanted
                     ? read_block(plan, &reader, scan->predictions, true, *blocks[i])

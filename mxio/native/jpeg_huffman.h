@@ -32,25 +32,25 @@ MXIO_MUST_USE bool
 mxio_huffman_build(struct mxio_huffman_table *out, const uint8_t counts[16],
                    const uint8_t values[256], bool dc);
 
-#define MXIO_SCAN_BLOCKS 10    /* in an MCU, at most: the standard says so */
-#define MXIO_SCAN_COMPONENTS 4 /* likewise */
+#define MXIO_HUFFMAN_BLOCKS 10    /* in an MCU, at most: the standard says so */
+#define MXIO_HUFFMAN_COMPONENTS 4 /* likewise */
 
-struct mxio_jpeg_scan_block {
+struct mxio_huffman_block {
     const struct mxio_huffman_table *dc, *ac;
     int component; /* whose differences it continues */
     bool wanted;   /* else it is read and forgotten */
 };
 
-struct mxio_jpeg_scan_layout {
-    struct mxio_jpeg_scan_block blocks[MXIO_SCAN_BLOCKS];
+struct mxio_huffman_layout {
+    struct mxio_huffman_block blocks[MXIO_HUFFMAN_BLOCKS];
     int block_count;
     uint32_t restart_interval; /* MCUs, 0: none */
 };
 
 /* Bytes without stuffing, a stretch of the scan; as much as stays in the first cache. */
-#define MXIO_SCAN_CHUNK 8192
+#define MXIO_HUFFMAN_CHUNK 8192
 /* Behind them lie ones, which are no code: a reader does not get beyond 12 of them. */
-#define MXIO_SCAN_PAD 64
+#define MXIO_HUFFMAN_PAD 64
 
 struct mxio_bit_reader {
     const uint8_t *at; /* next byte to load */
@@ -59,8 +59,8 @@ struct mxio_bit_reader {
 };
 
 /* All fields are the scan's own. */
-struct mxio_jpeg_scan {
-    struct mxio_jpeg_scan_layout layout;
+struct mxio_huffman_scan {
+    struct mxio_huffman_layout layout;
     const uint8_t *raw, *end; /* bytes not yet in the buffer */
     struct mxio_bit_reader reader;
     const uint8_t *stop; /* a reader beyond needs more, or has come to the end */
@@ -69,15 +69,15 @@ struct mxio_jpeg_scan {
     uint32_t next;       /* MCU that the reader stands before */
     uint32_t left;       /* MCUs from there to the end of the interval */
     uint32_t restarts;   /* markers passed */
-    uint32_t predictions[MXIO_SCAN_COMPONENTS];
-    uint8_t buffer[MXIO_SCAN_CHUNK + MXIO_SCAN_PAD];
+    uint32_t predictions[MXIO_HUFFMAN_COMPONENTS];
+    uint8_t buffer[MXIO_HUFFMAN_CHUNK + MXIO_HUFFMAN_PAD];
 };
 
 /* Begin at the first byte behind the SOS segment. */
 void
-mxio_jpeg_scan_start(struct mxio_jpeg_scan *scan,
-                     const struct mxio_jpeg_scan_layout *layout, const uint8_t *bytes,
-                     size_t size);
+mxio_huffman_start(struct mxio_huffman_scan *scan,
+                   const struct mxio_huffman_layout *layout, const uint8_t *bytes,
+                   size_t size);
 
 /*
  * Read MCU number `mcu`, counted from 0 in the order of the scan, behind the one read
@@ -85,7 +85,7 @@ mxio_jpeg_scan_start(struct mxio_jpeg_scan *scan,
  * order. MCUs between are passed over; whole restart intervals without being read.
  */
 MXIO_MUST_USE bool
-mxio_jpeg_scan_read(struct mxio_jpeg_scan *scan, uint32_t mcu,
-                    int16_t (*const *blocks)[64]);
+mxio_huffman_read(struct mxio_huffman_scan *scan, uint32_t mcu,
+                  int16_t (*const *blocks)[64]);
 
 #endif

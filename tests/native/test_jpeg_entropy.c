@@ -129,6 +129,32 @@ recipe_agrees(struct recipe recipe)
     return right;
 }
 
+/* The first byte of the scan's data. */
+static size_t
+scan_start(const struct bytes *made)
+{
+    size_t at = 2;
+
+    while (made->at[at + 1] != 0xDA)
+        at += 2 + ((size_t)made->at[at + 2] << 8 | made->at[at + 3]);
+    return at + 2 + ((size_t)made->at[at + 2] << 8 | made->at[at + 3]);
+}
+
+/* Before the first restart marker, where they are no damage. */
+static struct bytes
+with_stray_bytes(const struct bytes *made)
+{
+    struct bytes out = {.at = NULL};
+    size_t at = scan_start(made);
+
+    while (made->at[at] != 0xFF || made->at[at + 1] == 0)
+        at++;
+    bytes_add(&out, made->at, at);
+    bytes_add(&out, "stray", 5);
+    bytes_add(&out, made->at + at, made->size - at);
+    return out;
+}
+
 /* ---- pixels ---- */
 
 TEST(every_sampling_gives_the_same_pixels)
@@ -181,6 +207,54 @@ TEST(every_quality_gives_the_same_pixels)
                                                 .down = 2,
                                                 .optimised = optimised != 0,
                                                 .quality = qualities[i]}));
+}
+
+static struct answer
+read_shrunk(struct mxio_jpeg *jpeg, const struct bytes *made, int by)
+{
+    struct answer out = {.err = MXIO_NO_ERROR};
+
+    out.status = mxio_jpeg_open(jpeg, made->at, made->size, false, ENOUGH, &out.picture,
+                                &out.err);
+    if (out.status == MXIO_OK)
+        out.status = mxio_jpeg_shrink(jpeg, by, &out.picture, &out.err);
+    if (out.status == MXIO_OK)
+        out.status = mxio_jpeg_read(jpeg, 3, false,
+                                    (struct mxio_rect){0, 0, out.picture.width,
+                                                       out.picture.height},
+                                    &out.view, &out.err);
+    return out;
+}
+
+/* Once: of pictures shrunk while they are decoded, the right half was gray. */
+TEST(pictures_shrunk_while_they_are_decoded_are_the_same)
+{
+    const struct recipe recipe = {.width = 203,
+                                  .height = 155,
+                                  .stored = JCS_YCbCr,
+                                  .across = 2,
+                                  .down = 2,
+                                  .restart = 6};
+    struct pair pair = make_pair();
+    struct bytes made = make_jpeg(&recipe);
+    struct bytes stray = with_stray_bytes(&made);
+
+    for (int by = 1; by <= 8; by *= 2) {
+        const struct answer theirs = read_shrunk(pair.stock, &made, by);
+        CHECK_OK(theirs.status, theirs.err);
+        const struct answer ours = read_shrunk(pair.own, &made, by);
+        CHECK_OK(ours.status, ours.err);
+        CHECK(mxio_jpeg_was_own(pair.own));
+        CHECK_INT(ours.view.width, (203 + by - 1) / by);
+        CHECK(same_pixels(&ours.view, &theirs.view));
+        const struct answer anew = read_shrunk(pair.own, &stray, by);
+        CHECK_OK(anew.status, anew.err);
+        CHECK(!mxio_jpeg_was_own(pair.own));
+        CHECK(same_pixels(&anew.view, &theirs.view));
+    }
+    free(made.at);
+    free(stray.at);
+    free_pair(&pair);
 }
 
 /* ---- which decoder ---- */
@@ -252,17 +326,6 @@ TEST(tables_of_many_pictures_do_not_mix)
     for (int i = 0; i < 12; i++)
         free(made[i].at);
     free_pair(&pair);
-}
-
-/* The first byte of the scan's data. */
-static size_t
-scan_start(const struct bytes *made)
-{
-    size_t at = 2;
-
-    while (made->at[at + 1] != 0xDA)
-        at += 2 + ((size_t)made->at[at + 2] << 8 | made->at[at + 3]);
-    return at + 2 + ((size_t)made->at[at + 2] << 8 | made->at[at + 3]);
 }
 
 /* Put tables of two codes, 00 for 0 and 01 for 1, into the places of some: differences
@@ -437,13 +500,7 @@ TEST(stray_bytes_before_a_restart_marker_are_no_damage)
 {
     struct pair pair = make_pair();
     struct bytes made = small_picture(3, false);
-    struct bytes stray = {.at = NULL};
-    size_t at = scan_start(&made);
-    while (made.at[at] != 0xFF || made.at[at + 1] == 0)
-        at++;
-    bytes_add(&stray, made.at, at);
-    bytes_add(&stray, "stray", 5);
-    bytes_add(&stray, made.at + at, made.size - at);
+    struct bytes stray = with_stray_bytes(&made);
     show(&pair, &made);
 
     CHECK(agree(&pair, &stray, 3, whole, false));
@@ -521,6 +578,7 @@ main(void)
     RUN(gray_and_rgb_and_cmyk_give_the_same_pixels);
     RUN(every_restart_interval_gives_the_same_pixels);
     RUN(every_quality_gives_the_same_pixels);
+    RUN(pictures_shrunk_while_they_are_decoded_are_the_same);
     RUN(what_is_not_baseline_is_left_to_libjpeg);
     RUN(small_pictures_are_ours_once_their_tables_were_seen);
     RUN(tables_of_many_pictures_do_not_mix);

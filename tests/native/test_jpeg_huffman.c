@@ -156,23 +156,23 @@ build(struct tables *out, const struct code *dc, const struct code *ac)
     MUST(mxio_huffman_build(&out->ac, ac->counts, ac->values, false), "build");
 }
 
-static struct mxio_jpeg_scan_layout
+static struct mxio_huffman_layout
 gray_layout(const struct tables *tables, uint32_t restart_interval)
 {
-    return (struct mxio_jpeg_scan_layout){.blocks[0] = {.dc = &tables->dc,
-                                                        .ac = &tables->ac,
-                                                        .wanted = true},
-                                          .block_count = 1,
-                                          .restart_interval = restart_interval};
+    return (struct mxio_huffman_layout){.blocks[0] = {.dc = &tables->dc,
+                                                      .ac = &tables->ac,
+                                                      .wanted = true},
+                                        .block_count = 1,
+                                        .restart_interval = restart_interval};
 }
 
 static bool
-read_gray(struct mxio_jpeg_scan *scan, uint32_t mcu, int16_t block[64])
+read_gray(struct mxio_huffman_scan *scan, uint32_t mcu, int16_t block[64])
 {
     int16_t(*const blocks[1])[64] = {(int16_t(*)[64])block};
 
     memset(block, 0, 64 * sizeof *block);
-    return mxio_jpeg_scan_read(scan, mcu, blocks);
+    return mxio_huffman_read(scan, mcu, blocks);
 }
 
 /* The block as it should come out of the decoder. */
@@ -279,14 +279,14 @@ free_gray(struct gray *gray)
 static bool
 reads_right(const struct gray *gray, int restart_interval, int first, int step)
 {
-    const struct mxio_jpeg_scan_layout layout =
+    const struct mxio_huffman_layout layout =
         gray_layout(&gray->tables, (uint32_t)restart_interval);
     uint8_t *exact = exact_copy(gray->bytes.at, gray->bytes.size);
-    struct mxio_jpeg_scan scan;
+    struct mxio_huffman_scan scan;
     int16_t block[64];
     bool right = true;
 
-    mxio_jpeg_scan_start(&scan, &layout, exact, gray->bytes.size);
+    mxio_huffman_start(&scan, &layout, exact, gray->bytes.size);
     for (int i = first; i < BLOCKS && right; i += step)
         right = (read_gray(&scan, (uint32_t)i, block) ||
                  check_failed(__FILE__, __LINE__, "block %d is given up", i)) &&
@@ -299,7 +299,7 @@ TEST(blocks_come_out_as_they_were_coded)
 {
     for (uint32_t seed = 1; seed <= 8; seed++) {
         struct gray *gray = make_gray(seed, 0);
-        CHECK(gray->bytes.size > 2 * MXIO_SCAN_CHUNK);
+        CHECK(gray->bytes.size > 2 * MXIO_HUFFMAN_CHUNK);
         CHECK(reads_right(gray, 0, 0, 1));
         free_gray(gray);
     }
@@ -333,14 +333,14 @@ TEST(blocks_behind_restart_markers_come_out)
 TEST(a_scan_cut_off_anywhere_is_given_up)
 {
     struct gray *gray = make_gray(40, 0);
-    const struct mxio_jpeg_scan_layout layout = gray_layout(&gray->tables, 0);
+    const struct mxio_huffman_layout layout = gray_layout(&gray->tables, 0);
 
     for (size_t size = 0; size < gray->bytes.size; size += 1 + size / 61) {
         uint8_t *exact = exact_copy(gray->bytes.at, size);
-        struct mxio_jpeg_scan scan;
+        struct mxio_huffman_scan scan;
         int16_t block[64];
         int i = 0;
-        mxio_jpeg_scan_start(&scan, &layout, exact, size);
+        mxio_huffman_start(&scan, &layout, exact, size);
         while (i < BLOCKS && read_gray(&scan, (uint32_t)i, block)) {
             CHECK(is_block(block, gray->zigzag[i], i));
             i++;
@@ -356,12 +356,12 @@ TEST(a_scan_cut_off_anywhere_is_given_up)
 static int
 blocks_read(const struct gray *gray, const struct bytes *bytes, uint32_t interval)
 {
-    const struct mxio_jpeg_scan_layout layout = gray_layout(&gray->tables, interval);
-    struct mxio_jpeg_scan scan;
+    const struct mxio_huffman_layout layout = gray_layout(&gray->tables, interval);
+    struct mxio_huffman_scan scan;
     int16_t block[64];
     int i = 0;
 
-    mxio_jpeg_scan_start(&scan, &layout, bytes->at, bytes->size);
+    mxio_huffman_start(&scan, &layout, bytes->at, bytes->size);
     while (i < BLOCKS && read_gray(&scan, (uint32_t)i, block) &&
            is_block(block, gray->zigzag[i], i))
         i++;
@@ -420,15 +420,15 @@ TEST(an_interval_that_does_not_end_where_it_should_is_given_up)
 TEST(markers_out_of_order_are_noticed_from_afar)
 {
     struct gray *gray = make_gray(51, 10);
-    const struct mxio_jpeg_scan_layout layout = gray_layout(&gray->tables, 10);
-    struct mxio_jpeg_scan scan;
+    const struct mxio_huffman_layout layout = gray_layout(&gray->tables, 10);
+    struct mxio_huffman_scan scan;
     int16_t block[64];
     gray->bytes.at[find_marker(&gray->bytes, 4) + 1] = 0xD0;
 
-    mxio_jpeg_scan_start(&scan, &layout, gray->bytes.at, gray->bytes.size);
+    mxio_huffman_start(&scan, &layout, gray->bytes.at, gray->bytes.size);
     CHECK(read_gray(&scan, 41, block));
     CHECK(is_block(block, gray->zigzag[41], 41));
-    mxio_jpeg_scan_start(&scan, &layout, gray->bytes.at, gray->bytes.size);
+    mxio_huffman_start(&scan, &layout, gray->bytes.at, gray->bytes.size);
     CHECK(!read_gray(&scan, 70, block));
     free_gray(gray);
 }
@@ -436,18 +436,16 @@ TEST(markers_out_of_order_are_noticed_from_afar)
 TEST(bits_that_are_no_code_are_given_up)
 {
     struct gray *gray = make_gray(52, 0);
-    const struct mxio_jpeg_scan_layout layout = gray_layout(&gray->tables, 0);
-    struct mxio_jpeg_scan scan;
+    const struct mxio_huffman_layout layout = gray_layout(&gray->tables, 0);
+    struct mxio_huffman_scan scan;
     int16_t block[64];
 
     /* DC 1111; DC 0, then sixteen ones; both in a block that is passed over */
-    mxio_jpeg_scan_start(&scan, &layout, (const uint8_t *)"\xF0\0\0\0\xFF\xD9", 6);
+    mxio_huffman_start(&scan, &layout, (const uint8_t *)"\xF0\0\0\0\xFF\xD9", 6);
     CHECK(!read_gray(&scan, 0, block));
-    mxio_jpeg_scan_start(&scan, &layout, (const uint8_t *)"\x0F\xFF\0\xF8\0\xFF\xD9",
-                         7);
+    mxio_huffman_start(&scan, &layout, (const uint8_t *)"\x0F\xFF\0\xF8\0\xFF\xD9", 7);
     CHECK(!read_gray(&scan, 0, block));
-    mxio_jpeg_scan_start(&scan, &layout, (const uint8_t *)"\x0F\xFF\0\xF8\0\xFF\xD9",
-                         7);
+    mxio_huffman_start(&scan, &layout, (const uint8_t *)"\x0F\xFF\0\xF8\0\xFF\xD9", 7);
     CHECK(!read_gray(&scan, 1, block));
     free_gray(gray);
 }
@@ -473,7 +471,7 @@ read_bits(const char *bits, uint32_t mcu, int16_t block[64])
 {
     struct writer writer = {.count = 0};
     struct tables *tables = calloc(1, sizeof *tables);
-    struct mxio_jpeg_scan scan;
+    struct mxio_huffman_scan scan;
 
     MUST(tables != NULL, "calloc");
     build_small(tables);
@@ -481,8 +479,8 @@ read_bits(const char *bits, uint32_t mcu, int16_t block[64])
         if (*bits != ' ')
             put(&writer, *bits == '1', 1);
     put_marker(&writer, 0xD9);
-    const struct mxio_jpeg_scan_layout layout = gray_layout(tables, 0);
-    mxio_jpeg_scan_start(&scan, &layout, writer.out.at, writer.out.size);
+    const struct mxio_huffman_layout layout = gray_layout(tables, 0);
+    mxio_huffman_start(&scan, &layout, writer.out.at, writer.out.size);
     const bool read = read_gray(&scan, mcu, block);
     free(writer.out.at);
     free(tables);
@@ -566,7 +564,7 @@ TEST(a_block_that_is_not_wanted_stays_as_it_is)
 {
     struct tables *tables = calloc(1, sizeof *tables);
     struct writer writer = {.count = 0};
-    struct mxio_jpeg_scan scan;
+    struct mxio_huffman_scan scan;
     int16_t first[64] = {0}, second[64] = {0};
     int16_t(*const blocks[2])[64] = {&first, &second};
     MUST(tables != NULL, "calloc");
@@ -578,13 +576,13 @@ TEST(a_block_that_is_not_wanted_stays_as_it_is)
     put_marker(&writer, 0xD9);
 
     for (int wanted = 0; wanted < 2; wanted++) {
-        struct mxio_jpeg_scan_layout layout = gray_layout(tables, 0);
+        struct mxio_huffman_layout layout = gray_layout(tables, 0);
         layout.block_count = 2;
         layout.blocks[1] = layout.blocks[0];
         layout.blocks[1].component = 1;
         layout.blocks[1].wanted = wanted != 0;
-        mxio_jpeg_scan_start(&scan, &layout, writer.out.at, writer.out.size);
-        CHECK(mxio_jpeg_scan_read(&scan, 0, blocks));
+        mxio_huffman_start(&scan, &layout, writer.out.at, writer.out.size);
+        CHECK(mxio_huffman_read(&scan, 0, blocks));
         CHECK_INT(first[0], 7);
         CHECK_INT(second[0], wanted != 0 ? 6 : 0);
         CHECK_INT(second[1], wanted != 0 ? 1 : 0);
