@@ -21,7 +21,7 @@ class Options(TypedDict, total=False):
     seed: int
     cache_index: bool
     batch_size: int
-    dtype: Literal["float32", "float16", "uint8", "int8"]
+    dtype: Literal["float32", "float16", "uint8", "int8", "bfloat16"]
     layout: Literal["NCHW", "NHWC"]
     resize: int
     max_rotate_angle: int
@@ -137,7 +137,7 @@ class DetOptions(TypedDict, total=False):
     label_name: str
     batch_size: int
     round_batch: bool
-    dtype: Literal["float32", "float16", "uint8", "int8"]
+    dtype: Literal["float32", "float16", "uint8", "int8", "bfloat16"]
     layout: Literal["NCHW", "NHWC"]
     resize: int
     inter_method: int

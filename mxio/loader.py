@@ -1,6 +1,7 @@
 """The loader behind all faces: batches as NumPy arrays over the core's memory."""
 
 import functools
+import importlib
 import os
 import sys
 import time
@@ -91,13 +92,29 @@ def _decode_unknown(data: bytes, channels: int) -> NDArray[np.uint8]:
     return decode_with_opencv(data, channels)
 
 
+def _data_type(name: str, bfloat16: np.dtype[Any] | None) -> np.dtype[Any]:
+    if name != "bfloat16":
+        return np.dtype(name)
+    if bfloat16 is not None:
+        return bfloat16
+    try:
+        known: np.dtype[Any] = np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+        return known
+    except ImportError:
+        raise TypeError(
+            "NumPy knows no dtype='bfloat16' unless ml_dtypes is installed: install"
+            " it, take the torch face, or ask for dtype='float16'"
+        ) from None
+
+
 class ImageLoader:
     """Batches of decoded, augmented samples of one part of a data set, epoch by epoch.
 
     Internal to the faces, which bind the options (`params.bind`), settle `records`
     (`_views.settle`) and decide what an epoch is. `running` is the order of mx.io:
     round_batch decides how an epoch ends. `offsets` of another loader of the same files
-    need not be found again, nor kept twice.
+    need not be found again, nor kept twice. `bfloat16` is the type of arrays that hold
+    such values; None is that of ml_dtypes.
     """
 
     def __init__(
@@ -106,8 +123,10 @@ class ImageLoader:
         *,
         running: bool,
         offsets: NDArray[np.uint64] | None = None,
+        bfloat16: np.dtype[Any] | None = None,
     ) -> None:
         given = dict(options)
+        self.dtype = _data_type(_name(given, "dtype"), bfloat16)
         view: View | None = given.pop("records", None)  # not for the core's table
         files = resolve(given["path_imgrec"])
         if not given.get("preprocess_threads"):
@@ -143,7 +162,6 @@ class ImageLoader:
             shape = (height, width, channels)
         self.batch_size: int = given["batch_size"]
         self.data_shape: tuple[int, ...] = (self.batch_size, *shape)
-        self.dtype = np.dtype(_name(given, "dtype"))
         self.label_dtype = np.dtype(_name(given, "label_dtype"))
         label_width = self._core.label_width()
         wide = (label_width,) if label_width > 1 else ()

@@ -1,5 +1,6 @@
 """Every level of the kernels gives the same bytes (MXIO_SIMD)."""
 
+import importlib.util
 import json
 import os
 import re
@@ -26,6 +27,8 @@ NORMS: list[dict[str, Any]] = [
 ]
 MEANS: list[dict[str, Any]] = [{}, {"mean_r": 120.5, "mean_g": 0.5, "mean_b": 300}]
 TYPES = {"float32": NORMS, "float16": NORMS, "uint8": NORMS[:1], "int8": MEANS}
+if importlib.util.find_spec("ml_dtypes"):
+    TYPES["bfloat16"] = NORMS
 CROPS: list[dict[str, Any]] = [
     {"rand_crop": True},
     {"random_resized_crop": True, "min_random_area": 0.2, "max_random_area": 1.0},

@@ -79,8 +79,8 @@ _IMAGES = {
     "round_batch": _ROUND,
     "dtype": Difference(
         "None",
-        "None means float32. float16 works (MXNet: an error); ImageDetRecordIter knows"
-        " all four.",
+        "None means float32. float16 works (MXNet: an error), bfloat16 is new;"
+        " ImageDetRecordIter knows them all.",
     ),
     "layout": Difference("", "New: NHWC without a copy."),
     "max_crop_size": _CROP_SIZE,

@@ -2,12 +2,6 @@
 
 #include <string.h>
 
-static size_t
-value_size(const struct mxio_emitter *emitter)
-{
-    return emitter->dtype == MXIO_FLOAT32 ? 4 : emitter->dtype == MXIO_FLOAT16 ? 2 : 1;
-}
-
 /* Values in a run that is converted at once: a row of one plane, or of all channels. */
 static size_t
 run_length(const struct mxio_emitter *emitter)
@@ -69,6 +63,7 @@ mxio_emitter_make(struct mxio_emitter *out, const struct mxio_params *params,
     struct mxio_emitter made = {.kernels = mxio_kernels_best(),
                                 .dtype = (int)params->dtype,
                                 .layout = (int)params->layout,
+                                .value_size = mxio_params_value_size(params),
                                 .shape = {(size_t)params->data_shape.channels,
                                           (size_t)params->data_shape.height,
                                           (size_t)params->data_shape.width},
@@ -160,6 +155,9 @@ emit_run(const struct mxio_emitter *emitter, const uint8_t *in,
     case MXIO_FLOAT16:
         values->to_float16(out, in, count, by);
         return;
+    case MXIO_BFLOAT16:
+        values->to_bfloat16(out, in, count, by);
+        return;
     case MXIO_INT8:
         values->to_int8(out, in, count, by);
         return;
@@ -175,6 +173,7 @@ emit_planes(const struct mxio_emission *emission, const struct mxio_emitter *emi
 {
     static const enum mxio_value_type types[] = {[MXIO_FLOAT32] = MXIO_VALUE_FLOAT32,
                                                  [MXIO_FLOAT16] = MXIO_VALUE_FLOAT16,
+                                                 [MXIO_BFLOAT16] = MXIO_VALUE_BFLOAT16,
                                                  [MXIO_INT8] = MXIO_VALUE_INT8};
     struct mxio_affine by[4];
     void *planes[4];
@@ -182,7 +181,7 @@ emit_planes(const struct mxio_emission *emission, const struct mxio_emitter *emi
     for (size_t c = 0; c < emitter->shape.channels; c++) {
         by[c] = affine_of(emission, emitter, c, y, mirrored);
         planes[c] = sample + (c * emitter->shape.height + (size_t)y) * from->width *
-                                 value_size(emitter);
+                                 emitter->value_size;
     }
     emitter->kernels->values->to_planes(planes, from, by, types[emitter->dtype]);
 }
@@ -208,7 +207,7 @@ mxio_emit_row(struct mxio_emission *emission, const struct mxio_emitter *emitter
     if (!in_planes) {
         const struct mxio_affine by = affine_of(emission, emitter, 0, y, mirrored);
         emit_run(emitter, row, &by,
-                 out + (size_t)y * run_length(emitter) * value_size(emitter));
+                 out + (size_t)y * run_length(emitter) * emitter->value_size);
         return;
     }
     for (size_t c = 0; c < channels; c++)

@@ -2,7 +2,7 @@
  * The last step: rows of 8-bit pixels to the values of a batch.
  *
  *   value = (pixel - mean) * (contrast * scale / std) + illumination * scale / std
- *                                                   float32, float16
+ *                                                   float32, float16, bfloat16
  *   value = pixel                                   uint8
  *   value = clamp(pixel - round(mean))              int8
  *
@@ -23,6 +23,7 @@
 struct mxio_emitter {
     const struct mxio_kernels *kernels;
     int dtype, layout;
+    size_t value_size; /* bytes */
     struct mxio_size_chw {
         size_t channels, height, width;
     } shape;

@@ -257,6 +257,7 @@ mxio_params_value_size(const struct mxio_params *params)
     case MXIO_FLOAT32:
         return 4;
     case MXIO_FLOAT16:
+    case MXIO_BFLOAT16:
         return 2;
     default:
         return 1;

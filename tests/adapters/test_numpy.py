@@ -1,6 +1,7 @@
 """The NumPy face: one epoch an iteration, exact lengths, ranks, the last batch."""
 
 import gc
+import sys
 import weakref
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,28 @@ def test_a_batch_has_data_label_and_ids(ten: DataSet) -> None:
     assert label.tolist() == [0, 1, 2, 3]
     assert batch.index.tolist() == [100, 101, 102, 103]
     assert batch.pad == 0
+
+
+def test_bfloat16_is_what_ml_dtypes_makes_of_float32(photos: DataSet) -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    options = {"data_shape": (3, 31, 29), "mean_r": 123.68, "std_b": 57.4}
+
+    narrow = list(loader(photos, dtype=ml_dtypes.bfloat16, **options))
+    wide = list(loader(photos, **options))
+
+    assert len(narrow) == len(wide) == 10
+    for some, exact in zip(narrow, wide, strict=True):
+        assert some.data.dtype == ml_dtypes.bfloat16
+        assert (some.data == exact.data.astype(ml_dtypes.bfloat16)).all()
+
+
+def test_bfloat16_needs_a_type_that_numpy_knows(
+    ten: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+
+    with pytest.raises(TypeError, match="dtype='bfloat16' unless ml_dtypes is"):
+        loader(ten, dtype="bfloat16")
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,32 @@ def test_tensors_have_the_types_asked_for(
     assert label.dtype == getattr(torch, label_dtype)
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("width", [5, 8, 29])
+def test_bfloat16_is_what_torch_makes_of_float32(
+    photos: DataSet, layout: Any, width: int
+) -> None:
+    options: dict[str, Any] = {
+        "data_shape": (3, 31, width),
+        "layout": layout,
+        "batch_size": 5,
+        "rand_crop": True,
+        "rand_mirror": True,
+        "mean_r": 123.68,
+        "mean_b": 103.53,
+        "std_g": 57.12,
+        "scale": 0.017,
+    }
+
+    narrow = list(dataset(photos, dtype=torch.bfloat16, **options))
+    wide = list(dataset(photos, dtype="float32", **options))
+
+    assert len(narrow) == len(wide) == 8
+    for (data, _), (exact, _) in zip(narrow, wide, strict=True):
+        assert data.dtype == torch.bfloat16
+        assert torch.equal(data, exact.to(torch.bfloat16))
+
+
 def test_nhwc_is_the_order_of_the_axes(ten: DataSet) -> None:
     data, _ = next(iter(dataset(ten, batch_size=2, layout="NHWC")))
 

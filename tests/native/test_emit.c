@@ -96,6 +96,7 @@ value_in(const struct setting *setting, const uint8_t *sample, size_t place)
 {
     float single;
     uint16_t half;
+    uint32_t bits;
 
     switch (setting->dtype) {
     case MXIO_FLOAT32:
@@ -104,6 +105,11 @@ value_in(const struct setting *setting, const uint8_t *sample, size_t place)
     case MXIO_FLOAT16:
         memcpy(&half, sample + 2 * place, 2);
         return value_of_half(half);
+    case MXIO_BFLOAT16: /* the upper half of a float */
+        memcpy(&half, sample + 2 * place, 2);
+        bits = (uint32_t)half << 16;
+        memcpy(&single, &bits, 4);
+        return single;
     case MXIO_INT8:
         return (int8_t)sample[place];
     default:
@@ -155,9 +161,9 @@ emit(const struct setting *setting, const float *mean, uint8_t *sample,
 static bool
 is_near(const struct setting *setting, double got, double right)
 {
-    const double spacing = setting->dtype == MXIO_FLOAT32   ? 1e-6
-                           : setting->dtype == MXIO_FLOAT16 ? 5.1e-4
-                                                            : 0;
+    static const double spacings[] =
+        {[MXIO_FLOAT32] = 1e-6, [MXIO_FLOAT16] = 5.1e-4, [MXIO_BFLOAT16] = 4.1e-3};
+    const double spacing = spacings[setting->dtype];
 
     /* Illumination may cancel what it is added to. */
     return fabs(got - right) <= spacing * (fabs(right) + 10);
@@ -167,9 +173,12 @@ static bool
 setting_is_right(const struct setting *setting)
 {
     const int values = setting->channels * HEIGHT * setting->width;
-    const size_t size = (size_t)values * (setting->dtype == MXIO_FLOAT32   ? 4
-                                          : setting->dtype == MXIO_FLOAT16 ? 2
-                                                                           : 1);
+    static const size_t sizes[] = {[MXIO_FLOAT32] = 4,
+                                   [MXIO_FLOAT16] = 2,
+                                   [MXIO_UINT8] = 1,
+                                   [MXIO_INT8] = 1,
+                                   [MXIO_BFLOAT16] = 2};
+    const size_t size = (size_t)values * sizes[setting->dtype];
     struct mxio_error err = MXIO_NO_ERROR;
     uint8_t *sample = malloc(size);
     float *mean = malloc((size_t)values * sizeof *mean);
@@ -224,7 +233,10 @@ static const struct mxio_tone plain = {.contrast = 1};
 
 TEST(floats_are_centred_and_scaled_in_every_layout)
 {
-    CHECK(every_setting_is_right(plain, (const int[]){MXIO_FLOAT32, MXIO_FLOAT16}, 2));
+    CHECK(
+        every_setting_is_right(plain,
+                               (const int[]){MXIO_FLOAT32, MXIO_FLOAT16, MXIO_BFLOAT16},
+                               3));
 }
 
 TEST(contrast_and_illumination_change_the_tone)

@@ -220,7 +220,7 @@ TEST(a_choice_is_a_place_in_its_list)
 
     CHECK_OK(mxio_params_set_int(&params, dtype, 3, &err), err);
     CHECK_INT(params.dtype, MXIO_INT8);
-    CHECK(refuses_int(&params, dtype, 4));
+    CHECK(refuses_int(&params, dtype, 5));
     CHECK(refuses_int(&params, dtype, -1));
     CHECK(refuses_int(&params, only, 1));
     mxio_params_free(&params);
@@ -693,12 +693,15 @@ TEST(bytes_take_no_normalisation_that_would_be_ignored)
 
 TEST(sizes_follow_shape_and_dtype)
 {
-    static const size_t value_sizes[] =
-        {[MXIO_FLOAT32] = 4, [MXIO_FLOAT16] = 2, [MXIO_UINT8] = 1, [MXIO_INT8] = 1};
+    static const size_t value_sizes[] = {[MXIO_FLOAT32] = 4,
+                                         [MXIO_FLOAT16] = 2,
+                                         [MXIO_UINT8] = 1,
+                                         [MXIO_INT8] = 1,
+                                         [MXIO_BFLOAT16] = 2};
     struct mxio_params params = usable();
 
     CHECK_INT(mxio_params_sample_values(&params), 2352);
-    for (int dtype = 0; dtype < 4; dtype++) {
+    for (int dtype = 0; dtype < 5; dtype++) {
         params.dtype = dtype;
         CHECK_INT(mxio_params_value_size(&params), value_sizes[dtype]);
     }

@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 from mxio.loader import Batch
 
-__all__ = ["Tensors", "Transform"]
+__all__ = ["BFLOAT16", "Tensors", "Transform"]
+
+# Arrays of bfloat16 come as these, and their tensors are viewed as what they are.
+BFLOAT16 = np.dtype(np.int16)
 
 # What is called with (data, label) returns the item in their place.
 Transform = Callable[..., Any]
@@ -32,6 +36,8 @@ class Tensors:
         if self._partial:
             rows = good
         data = torch.from_numpy(batch.data[:rows])
+        if batch.data.dtype == BFLOAT16:
+            data = data.view(torch.bfloat16)
         if self._channels_last:
             data = data.permute(0, 3, 1, 2)
         label = torch.from_numpy(batch.label[:rows])

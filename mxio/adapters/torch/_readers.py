@@ -18,6 +18,7 @@ from mxio._cores import cores
 from mxio._ranks import Mesh, fill_rank
 from mxio._stats import Stats
 from mxio._views import settle
+from mxio.adapters.torch._batches import BFLOAT16
 from mxio.errors import ParameterError
 from mxio.loader import BadRecord, ImageLoader
 
@@ -100,7 +101,7 @@ class Readers:
 
     def _make(self, share: dict[str, Any]) -> ImageLoader:
         known = self._offsets.get()
-        made = ImageLoader(share, running=False, offsets=known)
+        made = ImageLoader(share, running=False, offsets=known, bfloat16=BFLOAT16)
         # A part without an index has looked for its own records only.
         if known is not None or (self.partition and not share.get("path_imgidx")):
             return made
@@ -109,7 +110,9 @@ class Readers:
             return made
         # Once more, without a copy of its own.
         share["verbose"] = 0
-        return ImageLoader(share, running=False, offsets=self._offsets.get())
+        return ImageLoader(
+            share, running=False, offsets=self._offsets.get(), bfloat16=BFLOAT16
+        )
 
     def here(self) -> bool:
         """False in a forked child that has not read yet."""
