@@ -17,13 +17,13 @@ static const int8_t pairs_4[16] = {0, -1, 4, -1, 1, -1, 5, -1,
 AVX2 static inline __m256i
 load_both(const uint8_t *low, const uint8_t *high)
 {
-    const __m128i first = _mm_loadl_epi64((const __m128i *)low);
+    const __m128i first = _mm_loadu_si128((const __m128i *)low);
 
     return _mm256_inserti128_si256(_mm256_castsi128_si256(first),
-                                   _mm_loadl_epi64((const __m128i *)high), 1);
+                                   _mm_loadu_si128((const __m128i *)high), 1);
 }
 
-/* Two output pixels, as four 16-bit values in each half. */
+/* Two output pixels, as four 32-bit values in each half. */
 AVX2 static inline __m256i
 stretch_two(const uint8_t *row, const int32_t *first,
             const struct mxio_weights *weights, __m256i pairs)
@@ -34,6 +34,10 @@ stretch_two(const uint8_t *row, const int32_t *first,
     return _mm256_srai_epi32(_mm256_madd_epi16(_mm256_shuffle_epi8(pixels, pairs), by),
                              4);
 }
+
+/* Two pixels of 4 words to two of 3. */
+static const int8_t close_up[16] = {0,  1,  2,  3,  4,  5,  8,  9,
+                                    10, 11, 12, 13, -1, -1, -1, -1};
 
 /* Four pixels at once. Of an output of 3 channels, each store covers the end of the last. */
 AVX2 static void
@@ -47,19 +51,22 @@ stretch_row(int16_t *out, const uint8_t *row, const int32_t *first,
         const int8_t *order = channels == 3 ? pairs_3 : pairs_4;
         const __m256i pairs =
             _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)order));
+        const __m256i close =
+            _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)close_up));
         for (; x + 4 <= width; x += 4) {
-            const __m256i even = stretch_two(row, first + x, weights + x, pairs);
-            const __m256i odd = stretch_two(row, first + x + 2, weights + x + 2, pairs);
-            /* low half: pixels 0 and 2, high half: 1 and 3 */
-            const __m256i packed = _mm256_packs_epi32(even, odd);
-            const __m128i low = _mm256_castsi256_si128(packed);
-            const __m128i high = _mm256_extracti128_si256(packed, 1);
+            const __m256i low = stretch_two(row, first + x, weights + x, pairs);
+            const __m256i high =
+                stretch_two(row, first + x + 2, weights + x + 2, pairs);
+            const __m256i all =
+                _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xD8);
             int16_t *to = out + x * step;
-            _mm_storel_epi64((__m128i *)to, low);
-            _mm_storel_epi64((__m128i *)(to + step), high);
-            _mm_storel_epi64((__m128i *)(to + 2 * step), _mm_unpackhi_epi64(low, low));
-            _mm_storel_epi64((__m128i *)(to + 3 * step),
-                             _mm_unpackhi_epi64(high, high));
+            if (channels == 4) {
+                _mm256_storeu_si256((__m256i *)to, all);
+                continue;
+            }
+            const __m256i closed = _mm256_shuffle_epi8(all, close);
+            _mm_storeu_si128((__m128i *)to, _mm256_castsi256_si128(closed));
+            _mm_storeu_si128((__m128i *)(to + 6), _mm256_extracti128_si256(closed, 1));
         }
     }
     mxio_kernels_scalar.stretch_row(out + x * step, row, first + x, weights + x,

@@ -10,6 +10,7 @@ struct scale {
     int from, to;
     enum mxio_inter inter;
     bool by_area; /* bilinear with the weights of an enlarging INTER_AREA */
+    double step;  /* as OpenCV computes it */
 };
 
 static struct scale
@@ -17,7 +18,8 @@ scale_of(int from, int to, enum mxio_inter inter, bool enlarges)
 {
     const bool by_area = inter == MXIO_INTER_AREA && enlarges;
 
-    return (struct scale){from, to, by_area ? MXIO_INTER_LINEAR : inter, by_area};
+    return (struct scale){from, to, by_area ? MXIO_INTER_LINEAR : inter, by_area,
+                          1.0 / ((double)to / from)};
 }
 
 /* INTER_AREA averages only where neither side grows; else it is a kind of bilinear. */
@@ -27,21 +29,37 @@ enlarges(struct mxio_size from, struct mxio_size to)
     return to.width > from.width || to.height > from.height;
 }
 
+/* The functions of the C library would be calls, two for each column of each picture. */
+static int
+floor_of(float x)
+{
+    const int whole = (int)x;
+
+    return whole - (x < (float)whole);
+}
+
+/* To the nearest, ties to even, as lrintf; below 2^22. */
+static int
+nearest_to(float x)
+{
+    const float big = 0x1.8p23f;
+
+    return (int)((x + big) - big);
+}
+
 /* Where output pixel i falls: the lower neighbour, may be outside, and the fraction. */
 static int
 place_of(const struct scale *scale, int i, float *fraction)
 {
-    const double step = 1.0 / ((double)scale->to / scale->from);
-
     if (scale->by_area) {
-        const int first = (int)floor(i * step);
+        const int first = (int)floor(i * scale->step);
         const float rest =
             (float)((i + 1) - (first + 1) * ((double)scale->to / scale->from));
         *fraction = rest <= 0 ? 0 : rest - floorf(rest);
         return first;
     }
-    const float place = (float)((i + 0.5) * step - 0.5);
-    const int first = (int)floorf(place);
+    const float place = (float)((i + 0.5) * scale->step - 0.5);
+    const int first = floor_of(place);
     *fraction = place - (float)first;
     return first;
 }
@@ -61,7 +79,7 @@ pair_of(const struct scale *scale, int i, int16_t *upper)
         *upper = scale->from > 1 ? ONE : 0;
         return scale->from > 1 ? scale->from - 2 : 0;
     }
-    *upper = (int16_t)lrintf(fraction * ONE);
+    *upper = (int16_t)nearest_to(fraction * ONE);
     return first;
 }
 
@@ -75,9 +93,7 @@ clamp(int x, int from)
 static int
 nearest_of(const struct scale *scale, int i)
 {
-    const double step = 1.0 / ((double)scale->to / scale->from);
-
-    return clamp((int)floor(i * step), scale->from);
+    return clamp((int)floor(i * scale->step), scale->from);
 }
 
 /* Cubic and Lanczos: weights in OpenCV's fixed point, pixels outside are the edge's. */
