@@ -347,5 +347,6 @@ def draw_plans(
     /,
 ) -> list[dict[str, object]]:
     """The plans that `count` records from ordinal `first` on would get for images of
-    width x height. For tests.
+    width x height: steps (kind, x, y, width, height, method or radius), and what is
+    drawn beside them. For tests.
     """

@@ -101,6 +101,15 @@ class NumpyOptions(Options, total=False):
     record_layout: Literal["auto", "plain", "insightface"]
     last_batch: Literal["drop", "pad", "partial"]
     label_dtype: Literal["float32", "float64", "int32", "int64"]
+    rand_downscale_prob: float
+    min_downscale: float
+    max_downscale: float
+    rand_blur_prob: float
+    max_blur_radius: int
+    rand_hsv_prob: float
+    max_hue_turn: float
+    max_saturation_gain: float
+    rand_gray_prob: float
 
 
 class TorchOptions(Options, total=False):
@@ -114,6 +123,15 @@ class TorchOptions(Options, total=False):
     record_layout: Literal["auto", "plain", "insightface"]
     last_batch: Literal["drop", "pad", "partial"]
     label_dtype: Literal["float32", "float64", "int32", "int64"]
+    rand_downscale_prob: float
+    min_downscale: float
+    max_downscale: float
+    rand_blur_prob: float
+    max_blur_radius: int
+    rand_hsv_prob: float
+    max_hue_turn: float
+    max_saturation_gain: float
+    rand_gray_prob: float
 
 
 class DetOptions(TypedDict, total=False):

@@ -62,6 +62,7 @@ PAIRS = [
     ("min_random_scale", "max_random_scale"),
     ("min_aspect_ratio", "max_aspect_ratio"),
     ("min_img_size", "max_img_size"),
+    ("min_downscale", "max_downscale"),
     ("rank", "world_size"),
 ]
 # Given always, or by paths that the test makes.

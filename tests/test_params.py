@@ -28,6 +28,8 @@ BESIDE: dict[str, dict[str, Any]] = {
     "max_random_area": {"random_resized_crop": True, "min_random_area": 0.0},
     "min_random_area": {"random_resized_crop": True},
     "min_aspect_ratio": {"max_aspect_ratio": 1000.0},
+    "min_downscale": {"max_downscale": 1.0},
+    "max_downscale": {"min_downscale": 0.001},
 }
 BESIDE_LOW: dict[str, dict[str, Any]] = {
     "max_random_scale": {"min_random_scale": 0.0},

@@ -28,6 +28,7 @@ FLOORS: list[set[str]] = [
         "rng",
     },
     {
+        "blur",
         "chunks",
         "color",
         "emit",

@@ -27,6 +27,7 @@ input_window(const struct mxio_step *step, struct mxio_rect window)
     case MXIO_STEP_RESIZE:
         return mxio_resize_source(step->from, to, step->inter, window);
     case MXIO_STEP_WARP:
+    case MXIO_STEP_BLUR:
         return (struct mxio_rect){0, 0, step->from.width, step->from.height};
     default:
         window.x += step->to.x;
@@ -58,6 +59,7 @@ mxio_augmenter_free(struct mxio_augmenter *augmenter)
 {
     mxio_resizer_free(&augmenter->resizer);
     mxio_warper_free(&augmenter->warper);
+    mxio_blurrer_free(&augmenter->blurrer);
     mxio_emission_free(&augmenter->emission);
     for (int i = 0; i < 2; i++)
         mxio_buffer_free(&augmenter->between[i]);
@@ -82,6 +84,16 @@ make_picture(struct mxio_buffer *room, struct mxio_view *view, struct mxio_size 
                                    .channels = view->channels,
                                    .held = window};
     return status;
+}
+
+/* The view with its first byte at its own pixel (0, 0). */
+static struct mxio_view
+from_origin(struct mxio_view view)
+{
+    view.bytes -= (ptrdiff_t)view.held.y * (ptrdiff_t)view.stride +
+                  (ptrdiff_t)view.held.x * (ptrdiff_t)view.channels;
+    view.held = (struct mxio_rect){0, 0, view.width, view.height};
+    return view;
 }
 
 static enum mxio_status
@@ -115,6 +127,20 @@ warp_step(struct mxio_augmenter *augmenter, const struct mxio_plan *plan,
         return status;
     return mxio_warp(&augmenter->warper, &from, plan->matrix, window, step->inter,
                      plan->border, room->bytes, err);
+}
+
+static enum mxio_status
+blur_step(struct mxio_augmenter *augmenter, const struct mxio_step *step,
+          struct mxio_buffer *room, struct mxio_view *view, struct mxio_rect window,
+          struct mxio_error *err)
+{
+    const struct mxio_view from = from_origin(*view);
+    const enum mxio_status status = make_picture(room, view, step->from, window, err);
+
+    if (status != MXIO_OK)
+        return status;
+    return mxio_blur(&augmenter->blurrer, &from, step->radius, window, room->bytes,
+                     err);
 }
 
 /* Rows of border without gaps: the first pixel by pixel, the others are copies. */
@@ -168,23 +194,13 @@ crop_view(struct mxio_view *view, struct mxio_rect to)
     view->held.y -= to.y;
 }
 
-/* The view with its first byte at its own pixel (0, 0). */
-static struct mxio_view
-from_origin(struct mxio_view view)
-{
-    view.bytes -= (ptrdiff_t)view.held.y * (ptrdiff_t)view.stride +
-                  (ptrdiff_t)view.held.x * (ptrdiff_t)view.channels;
-    view.held = (struct mxio_rect){0, 0, view.width, view.height};
-    return view;
-}
-
 /* ---- colours ---- */
 
 static bool
 changes_colors(const struct mxio_plan *plan)
 {
     return plan->color.jitter || plan->color.hls || plan->color.gain ||
-           plan->color.noise;
+           plan->color.noise || plan->color.turn || plan->color.gray;
 }
 
 static void
@@ -232,6 +248,15 @@ change_colors(const struct mxio_color_plan *plan, uint8_t *pixels, size_t count,
     if (plan->noise) {
         mxio_color_shift(&table, plan->noise_shift);
         mxio_color_apply(&table, pixels, count, channels);
+    }
+    if (plan->turn) {
+        const struct mxio_color_matrix matrix =
+            mxio_color_turn(plan->hue_turn, plan->saturation_gain);
+        mxio_color_mix(&matrix, pixels, count, channels);
+    }
+    if (plan->gray) {
+        const struct mxio_color_matrix matrix = mxio_color_turn(0, 0);
+        mxio_color_mix(&matrix, pixels, count, channels);
     }
 }
 
@@ -313,6 +338,8 @@ apply_step(struct mxio_augmenter *augmenter, const struct mxio_plan *plan, int n
         return resize_step(augmenter, step, room, view, window, err);
     case MXIO_STEP_WARP:
         return warp_step(augmenter, plan, step, room, view, window, err);
+    case MXIO_STEP_BLUR:
+        return blur_step(augmenter, step, room, view, window, err);
     case MXIO_STEP_PAD:
         return pad_step(plan, step, room, view, window, err);
     default:

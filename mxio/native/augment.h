@@ -4,7 +4,8 @@
  * A plan is plain numbers; drawing one needs no picture, carrying it out no random numbers.
  * Order and formulas are MXNet's (image_aug_default.cc of 1.9.1): resize of the shorter
  * edge, rotation with shear, scale and stretch, border, crop, colours; then mirror and
- * normalisation.
+ * normalisation. Not MXNet's are, before the colours, a picture made smaller and as large
+ * as before, and blur; behind them, a turn of the hue, and gray.
  *
  * Owner:   an augmenter is one worker's scratch.
  * Threads: one augmenter per thread; plans are values.
@@ -15,6 +16,7 @@
 #define MXIO_AUGMENT_H
 
 #include "base.h"
+#include "blur.h"
 #include "color.h"
 #include "emit.h"
 #include "params.h"
@@ -27,6 +29,7 @@ enum mxio_step_kind {
     MXIO_STEP_WARP, /* by the plan's matrix */
     MXIO_STEP_PAD,  /* to.x = to.y = -border */
     MXIO_STEP_CROP,
+    MXIO_STEP_BLUR,
 };
 
 struct mxio_step {
@@ -34,20 +37,23 @@ struct mxio_step {
     enum mxio_inter inter; /* RESIZE, WARP */
     struct mxio_size from; /* of the picture that comes in */
     struct mxio_rect to;   /* what comes out, in coordinates of what came in */
+    int radius;            /* BLUR */
 };
 
-#define MXIO_MAX_STEPS 8
+#define MXIO_MAX_STEPS 10
 
 enum mxio_jitter { MXIO_BRIGHTNESS, MXIO_CONTRAST, MXIO_SATURATION };
 
 /* What is done to the colours, in this order. */
 struct mxio_color_plan {
-    bool jitter, hls, gain, noise; /* which of them are done */
+    bool jitter, hls, gain, noise, turn, gray; /* which of them are done */
     enum mxio_jitter order[3];
     float alpha[3]; /* by jitter */
     int hls_shift[3];
     float gain_factor;
     float noise_shift[4]; /* red, green, blue, 0 */
+    double hue_turn;      /* degrees */
+    double saturation_gain;
 };
 
 struct mxio_plan {
@@ -100,6 +106,7 @@ struct mxio_augmenter {
     const struct mxio_emitter *emitter;
     struct mxio_resizer resizer;
     struct mxio_warper warper;
+    struct mxio_blurrer blurrer;
     struct mxio_emission emission;
     struct mxio_buffer between[2]; /* pictures between two steps */
 };

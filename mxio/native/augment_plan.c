@@ -21,8 +21,10 @@ static void
 add_step(struct mxio_plan *plan, enum mxio_step_kind kind, enum mxio_inter inter,
          struct mxio_rect to)
 {
-    plan->steps[plan->step_count] =
-        (struct mxio_step){kind, inter, mxio_plan_size(plan), to};
+    plan->steps[plan->step_count] = (struct mxio_step){.kind = kind,
+                                                       .inter = inter,
+                                                       .from = mxio_plan_size(plan),
+                                                       .to = to};
     plan->step_count++;
 }
 
@@ -310,6 +312,58 @@ plan_crop(struct mxio_plan *plan, const struct mxio_params *params, struct mxio_
     return status;
 }
 
+static int
+scaled(int side, double ratio)
+{
+    const double out = round(side * ratio);
+
+    return out < 1 ? 1 : (int)out;
+}
+
+/* What a low resolution does to a picture: made smaller, then as large as it was. */
+static enum mxio_status
+plan_downscale(struct mxio_plan *plan, const struct mxio_params *params,
+               struct mxio_rng rng, struct mxio_error *err)
+{
+    const struct mxio_size size = mxio_plan_size(plan);
+    const double ratio = mxio_rng_between(rng, MXIO_DRAW_DOWNSCALE_RATIO,
+                                          params->min_downscale, params->max_downscale);
+
+    if (!mxio_rng_happens(rng, MXIO_DRAW_DOWNSCALE, params->rand_downscale_prob))
+        return MXIO_OK;
+    const enum mxio_status status =
+        mxio_plan_add_resize(plan, params, scaled(size.width, ratio),
+                             scaled(size.height, ratio), MXIO_INTER_AREA, err);
+    return status != MXIO_OK
+               ? status
+               : mxio_plan_add_resize(plan, params, size.width, size.height,
+                                      MXIO_INTER_LINEAR, err);
+}
+
+static void
+plan_blur(struct mxio_plan *plan, const struct mxio_params *params, struct mxio_rng rng)
+{
+    const struct mxio_size size = mxio_plan_size(plan);
+
+    if (!mxio_rng_happens(rng, MXIO_DRAW_BLUR, params->rand_blur_prob))
+        return;
+    add_step(plan, MXIO_STEP_BLUR, MXIO_INTER_NEAREST,
+             (struct mxio_rect){0, 0, size.width, size.height});
+    plan->steps[plan->step_count - 1].radius =
+        (int)mxio_rng_integer(rng, MXIO_DRAW_BLUR_RADIUS, 1, params->max_blur_radius);
+}
+
+static void
+draw_turn(const struct mxio_params *params, struct mxio_rng rng,
+          struct mxio_color_plan *out)
+{
+    out->turn = mxio_rng_happens(rng, MXIO_DRAW_HSV, params->rand_hsv_prob);
+    out->hue_turn = mxio_rng_between(rng, MXIO_DRAW_HSV_HUE, 0, params->max_hue_turn);
+    out->saturation_gain =
+        mxio_rng_between(rng, MXIO_DRAW_HSV_SATURATION, 1, params->max_saturation_gain);
+    out->gray = mxio_rng_happens(rng, MXIO_DRAW_GRAY, params->rand_gray_prob);
+}
+
 /* mxnet.md 4.4 */
 static void
 draw_colors(const struct mxio_params *params, struct mxio_rng rng,
@@ -383,7 +437,12 @@ mxio_plan_draw(const struct mxio_params *params, struct mxio_rng rng,
         status = plan_crop(&plan, params, rng, err);
     if (status != MXIO_OK)
         return status;
+    status = plan_downscale(&plan, params, rng, err);
+    if (status != MXIO_OK)
+        return status;
+    plan_blur(&plan, params, rng);
     draw_colors(params, rng, &plan.color);
+    draw_turn(params, rng, &plan.color);
     plan.color_at = plan.step_count;
     plan.mirror =
         params->mirror ||

@@ -40,6 +40,24 @@ mxio_color_gray_mean(const uint8_t *pixels, size_t count, int channels);
 void
 mxio_color_saturate(uint8_t *pixels, size_t count, int channels, float alpha);
 
+/* Multiples of 2^-14 that make red, green and blue of red, green and blue. */
+struct mxio_color_matrix {
+    int32_t of[3][3];
+};
+
+/*
+ * The hue turned by an angle, the saturation multiplied by up to 10: rotation and scaling
+ * of the plane of chroma in YIQ, as DALI's hsv does it (with its numbers). Saturation 0
+ * makes gray: .299 of red, .587 of green, .114 of blue.
+ */
+struct mxio_color_matrix
+mxio_color_turn(double degrees, double saturation);
+
+/* The colours of each pixel through the matrix, rounded, clamped; nothing for 1 channel. */
+void
+mxio_color_mix(const struct mxio_color_matrix *matrix, uint8_t *pixels, size_t count,
+               int channels);
+
 /* Add to hue (0..180), lightness, saturation (0..255), each clamped; 1 channel: lightness. */
 void
 mxio_color_shift_hls(uint8_t *pixels, size_t count, int channels, const int shift[3]);

@@ -9,12 +9,6 @@
 
 static const struct mxio_box whole = {0, 0, 1, 1};
 
-static bool
-is_drawn(struct mxio_rng rng, uint32_t draw, double share)
-{
-    return mxio_rng_unit(rng, draw) < share;
-}
-
 static void
 draw_colors(const struct mxio_params *params, struct mxio_rng rng,
             struct mxio_color_plan *out)
@@ -31,7 +25,8 @@ draw_colors(const struct mxio_params *params, struct mxio_rng rng,
     double change[4];
 
     for (uint32_t i = 0; i < 4; i++) {
-        const bool kept = is_drawn(rng, MXIO_DRAW_DET_COLOR_COIN + i, shares[i]);
+        const bool kept =
+            mxio_rng_happens(rng, MXIO_DRAW_DET_COLOR_COIN + i, shares[i]);
         change[i] = kept ? mxio_rng_between(rng, draws[i], -most[i], most[i]) : 0;
     }
     for (int i = 0; i < 3; i++) {
@@ -54,7 +49,8 @@ plan_pad(const struct mxio_params *params, struct mxio_rng rng,
     const double x = mxio_rng_between(rng, MXIO_DRAW_DET_PAD_X, 0, scale - 1);
     const double y = mxio_rng_between(rng, MXIO_DRAW_DET_PAD_Y, 0, scale - 1);
 
-    if (scale < LEAST_PAD || !is_drawn(rng, MXIO_DRAW_DET_PAD, params->rand_pad_prob))
+    if (scale < LEAST_PAD ||
+        !mxio_rng_happens(rng, MXIO_DRAW_DET_PAD, params->rand_pad_prob))
         return MXIO_OK;
     out->pad = (struct mxio_box){(float)-x, (float)-y, (float)scale, (float)scale};
     const int64_t left = (int64_t)(x * size.width);
@@ -314,7 +310,8 @@ mxio_detect_draw(const struct mxio_params *params, struct mxio_rng rng,
         return status;
     draw_colors(params, rng, &plan->color);
     plan->color_at = plan->step_count;
-    plan->mirror = is_drawn(rng, MXIO_DRAW_DET_MIRROR, params->rand_mirror_prob);
+    plan->mirror =
+        mxio_rng_happens(rng, MXIO_DRAW_DET_MIRROR, params->rand_mirror_prob);
     if (plan->mirror)
         mxio_detlabel_mirror(label);
     status = plan_pad(params, rng, out, err);
@@ -322,7 +319,7 @@ mxio_detect_draw(const struct mxio_params *params, struct mxio_rng rng,
         return status;
     if (out->pad.width > 1)
         mxio_detlabel_project(label, out->pad);
-    if (is_drawn(rng, MXIO_DRAW_DET_CROP, params->rand_crop_prob) &&
+    if (mxio_rng_happens(rng, MXIO_DRAW_DET_CROP, params->rand_crop_prob) &&
         draw_crop(params, rng, mxio_plan_size(plan), label, &out->crop))
         add_crop(plan, out->crop);
     return plan_fit(params, rng, out, err);

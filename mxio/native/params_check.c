@@ -43,6 +43,9 @@ check_ranges(const struct mxio_params *params, struct mxio_error *err)
         return mxio_fail(err, MXIO_EPARAM,
                          "min_random_scale=%g is above max_random_scale=%g",
                          params->min_random_scale, params->max_random_scale);
+    if (params->min_downscale > params->max_downscale)
+        return mxio_fail(err, MXIO_EPARAM, "min_downscale=%g is above max_downscale=%g",
+                         params->min_downscale, params->max_downscale);
     if (params->min_img_size > params->max_img_size)
         return mxio_fail(err, MXIO_EPARAM, "min_img_size=%g is above max_img_size=%g",
                          params->min_img_size, params->max_img_size);

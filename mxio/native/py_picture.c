@@ -279,14 +279,17 @@ steps_as_list(const struct mxio_plan *plan)
     static const char *const kinds[] = {[MXIO_STEP_RESIZE] = "resize",
                                         [MXIO_STEP_WARP] = "warp",
                                         [MXIO_STEP_PAD] = "pad",
-                                        [MXIO_STEP_CROP] = "crop"};
+                                        [MXIO_STEP_CROP] = "crop",
+                                        [MXIO_STEP_BLUR] = "blur"};
     PyObject *steps = PyList_New(0);
 
     for (int i = 0; steps != NULL && i < plan->step_count; i++) {
         const struct mxio_step *step = &plan->steps[i];
         PyObject *entry =
             Py_BuildValue("(siiiii)", kinds[step->kind], step->to.x, step->to.y,
-                          step->to.width, step->to.height, (int)step->inter);
+                          step->to.width, step->to.height,
+                          step->kind == MXIO_STEP_BLUR ? step->radius
+                                                       : (int)step->inter);
         if (entry == NULL || PyList_Append(steps, entry) < 0)
             Py_CLEAR(steps);
         Py_XDECREF(entry);
@@ -304,13 +307,16 @@ plan_as_dict(const struct mxio_plan *plan)
 
     if (steps == NULL)
         return NULL;
-    return Py_BuildValue("{sNsNs(ffffff)s(iii)s(fff)s(iii)s(fff)s(ff)}", "steps", steps,
-                         "mirror", PyBool_FromLong(plan->mirror), "matrix", m[0], m[1],
-                         m[2], m[3], m[4], m[5], "order", (int)color->order[0],
-                         (int)color->order[1], (int)color->order[2], "alpha", alpha[0],
-                         alpha[1], alpha[2], "hls", hls[0], hls[1], hls[2], "noise",
-                         noise[0], noise[1], noise[2], "tone", plan->tone.contrast,
-                         plan->tone.illumination);
+    return Py_BuildValue("{sNsNs(ffffff)s(iii)s(fff)s(iii)s(fff)s(ff)sNsNs(dd)}",
+                         "steps", steps, "mirror", PyBool_FromLong(plan->mirror),
+                         "matrix", m[0], m[1], m[2], m[3], m[4], m[5], "order",
+                         (int)color->order[0], (int)color->order[1],
+                         (int)color->order[2], "alpha", alpha[0], alpha[1], alpha[2],
+                         "hls", hls[0], hls[1], hls[2], "noise", noise[0], noise[1],
+                         noise[2], "tone", plan->tone.contrast, plan->tone.illumination,
+                         "turned", PyBool_FromLong(color->turn), "gray",
+                         PyBool_FromLong(color->gray), "turn", color->hue_turn,
+                         color->saturation_gain);
 }
 
 static PyObject *

@@ -35,6 +35,12 @@ mxio_rng_unit(struct mxio_rng rng, uint32_t draw)
     return (double)(mxio_rng_bits(rng, draw) >> 11) * 0x1p-53;
 }
 
+bool
+mxio_rng_happens(struct mxio_rng rng, uint32_t draw, double share)
+{
+    return mxio_rng_unit(rng, draw) < share;
+}
+
 double
 mxio_rng_between(struct mxio_rng rng, uint32_t draw, double low, double high)
 {

@@ -39,6 +39,14 @@ enum mxio_draw {
     MXIO_DRAW_TONE_CONTRAST = 28,
     MXIO_DRAW_TONE_ILLUMINATION = 29,
     MXIO_DRAW_CHUNKS = 30,
+    MXIO_DRAW_DOWNSCALE = 31, /* whether */
+    MXIO_DRAW_DOWNSCALE_RATIO = 32,
+    MXIO_DRAW_BLUR = 33, /* whether */
+    MXIO_DRAW_BLUR_RADIUS = 34,
+    MXIO_DRAW_HSV = 35, /* whether */
+    MXIO_DRAW_HSV_HUE = 36,
+    MXIO_DRAW_HSV_SATURATION = 37,
+    MXIO_DRAW_GRAY = 38, /* whether */
     MXIO_DRAW_TRY = 64,
 
     /* Of ImageDetRecordIter. Its crops take many tries, so no other purpose above may
@@ -75,6 +83,10 @@ mxio_rng_bits(struct mxio_rng rng, uint32_t draw);
 /* Uniform in [0, 1), a multiple of 2^-53. */
 double
 mxio_rng_unit(struct mxio_rng rng, uint32_t draw);
+
+/* True for that share of all records. */
+bool
+mxio_rng_happens(struct mxio_rng rng, uint32_t draw, double share);
 
 /* low + (high - low) * unit. */
 double

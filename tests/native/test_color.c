@@ -244,6 +244,39 @@ TEST(colour_kernels_of_all_levels_give_the_same_bytes)
     }
 }
 
+TEST(a_turn_keeps_gray_and_a_third_of_the_circle_exchanges_the_colours)
+{
+    uint8_t gray[4] = {90, 90, 90, 17}, red[3] = {200, 0, 0};
+    const struct mxio_color_matrix third = mxio_color_turn(120, 1);
+    const struct mxio_color_matrix none = mxio_color_turn(0, 1);
+
+    mxio_color_mix(&third, gray, 1, 4);
+    mxio_color_mix(&third, red, 1, 3);
+
+    for (int c = 0; c < 3; c++) {
+        CHECK_NEAR(gray[c], 90, 1);
+        for (int d = 0; d < 3; d++) /* DALI's numbers are rounded */
+            CHECK_NEAR(none.of[c][d], c == d ? 16384 : 0, 100);
+    }
+    CHECK_INT(gray[3], 17);
+    CHECK(red[0] < 60 && (red[1] > 60) != (red[2] > 60));
+}
+
+TEST(saturation_0_is_the_luma_and_10_is_clamped)
+{
+    uint8_t pixels[6] = {255, 0, 0, 10, 200, 30}, wild[6];
+    const struct mxio_color_matrix none = mxio_color_turn(33, 0);
+    const struct mxio_color_matrix most = mxio_color_turn(180, 10);
+
+    memcpy(wild, pixels, sizeof wild);
+    mxio_color_mix(&none, pixels, 2, 3);
+    mxio_color_mix(&most, wild, 2, 3);
+
+    /* .299 * 255; .299 * 10 + .587 * 200 + .114 * 30 */
+    CHECK_BYTES(pixels, ((uint8_t[]){76, 76, 76, 124, 124, 124}), 6);
+    CHECK_BYTES(wild, ((uint8_t[]){0, 255, 255, 255, 0, 255}), 6);
+}
+
 int
 main(void)
 {
@@ -256,5 +289,7 @@ main(void)
     RUN(hue_lightness_and_saturation_are_shifted);
     RUN(of_gray_only_the_lightness_is_shifted);
     RUN(colour_kernels_of_all_levels_give_the_same_bytes);
+    RUN(a_turn_keeps_gray_and_a_third_of_the_circle_exchanges_the_colours);
+    RUN(saturation_0_is_the_luma_and_10_is_clamped);
     return check_result();
 }
