@@ -300,6 +300,7 @@ mxio_reader_borrow_offsets(struct mxio_reader *reader, const uint64_t *offsets,
         return mxio_fail(err, MXIO_EDATA, "lent offsets do not rise");
     reader->offsets = offsets;
     reader->known = count;
+    reader->frontier = mxio_reader_size(reader);
     reader->complete = true;
     reader->indexed = indexed;
     return MXIO_OK;

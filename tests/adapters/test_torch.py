@@ -53,7 +53,7 @@ def workers(given: ImageRecordDataset, count: int, **options: Any) -> Any:
 def in_worker(monkeypatch: pytest.MonkeyPatch, id: int, count: int) -> None:
     """Let this process pass for a worker: a real one that fails takes 5 s to end."""
     info = SimpleNamespace(id=id, num_workers=count, seed=1000 + id)
-    monkeypatch.setattr("mxio.adapters.torch._dataset.get_worker_info", lambda: info)
+    monkeypatch.setattr("mxio.adapters.torch._iterable.get_worker_info", lambda: info)
 
 
 def labels(batches: Iterable[Any]) -> list[list[int]]:

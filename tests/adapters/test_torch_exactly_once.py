@@ -66,7 +66,7 @@ def of_workers(dataset: ImageRecordDataset, workers: int) -> Iterator[tuple[Item
     for worker in range(workers):
         copy = pickle.loads(pickle.dumps(dataset))
         info = SimpleNamespace(id=worker, num_workers=workers, seed=9 + worker)
-        with patch("mxio.adapters.torch._dataset.get_worker_info", lambda i=info: i):
+        with patch("mxio.adapters.torch._iterable.get_worker_info", lambda i=info: i):
             readers.append(iter(copy))
     for reader in itertools.cycle(readers):
         taken = next(reader, None)

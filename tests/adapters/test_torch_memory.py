@@ -107,8 +107,7 @@ def test_fifty_epochs_are_flat(photos: DataSet, face: str) -> None:
         "shuffle": True,
         "rand_crop": True,
     }
-    batches: Any
-    batches = (Loader if face == "Loader" else ImageRecordDataset)(**options)
+    batches: Any = (Loader if face == "Loader" else ImageRecordDataset)(**options)
     if face == "DataLoader":
         batches = DataLoader(batches, batch_size=None, num_workers=2)
 

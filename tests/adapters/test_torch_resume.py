@@ -50,7 +50,7 @@ def worker_iterator(
     """The iterator that a DataLoader worker has."""
     info = SimpleNamespace(id=id, num_workers=count, seed=50 + id)
     with monkeypatch.context() as patch:
-        patch.setattr("mxio.adapters.torch._dataset.get_worker_info", lambda: info)
+        patch.setattr("mxio.adapters.torch._iterable.get_worker_info", lambda: info)
         return iter(given)
 
 

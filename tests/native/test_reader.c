@@ -479,8 +479,14 @@ TEST(offsets_of_another_reader_are_used_where_they_are)
     CHECK(mxio_reader_offsets(second, &again) == offsets);
     CHECK_INT(again, script->count);
     CHECK_INT(count_of(second, &everything), script->count);
-    for (size_t i = 0; i < script->count; i++)
+    for (size_t i = 0; i < script->count; i++) {
+        struct mxio_place own, lent;
+        bool found;
         CHECK(holds(second, i, script, i));
+        CHECK_OK(mxio_reader_locate(first, &everything, i, &own, &found, &err), err);
+        CHECK_OK(mxio_reader_locate(second, &everything, i, &lent, &found, &err), err);
+        CHECK_INT(lent.end, own.end);
+    }
     mxio_reader_free(second);
     mxio_reader_free(first); /* frees them, once */
     script_free(script);

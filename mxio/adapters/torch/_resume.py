@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from mxio import _state
 from mxio.errors import ParameterError
-from mxio.loader import ImageLoader
 
 __all__ = ["Place", "check_place", "global_state", "place_of"]
 
@@ -40,21 +39,19 @@ class Place(NamedTuple):
         """Before the first batch."""
         return cls(base, worker, workers, worker, 0, base)
 
-    def behind(self, reader: ImageLoader) -> "Place":
+    def behind(self, reader: Any) -> "Place":
         """Behind the batch that the reader gave just now."""
         return self._replace(
             next=self.next + self.workers, row=0, samples=reader.samples()
         )
 
 
-def _step(reader: ImageLoader) -> int:
+def _step(reader: Any) -> int:
     """Positions that all ranks together take with a batch each."""
-    return reader.batch_size * int(reader.options["world_size"])
+    return int(reader.options["batch_size"]) * int(reader.options["world_size"])
 
 
-def place_of(
-    reader: ImageLoader, epoch: int, place: Place, *, exact: bool
-) -> dict[str, Any]:
+def place_of(reader: Any, epoch: int, place: Place, *, exact: bool) -> dict[str, Any]:
     """The state of one worker; `exact`: its samples are those of whole batches, so that
     any other reader can go on there.
     """
@@ -64,7 +61,7 @@ def place_of(
 
 
 def check_place(
-    reader: ImageLoader, state: Mapping[str, Any], place: Place
+    reader: Any, state: Mapping[str, Any], place: Place
 ) -> tuple[int, Place]:
     """(epoch, place) of a state for the worker that `place` names.
 
