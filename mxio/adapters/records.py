@@ -14,7 +14,7 @@ from mxio._scan import read_index
 from mxio._views import View, settle
 from mxio.recordio import unpack as unpack_record
 
-__all__ = ["RecordBatch", "RecordDataset"]
+__all__ = ["Making", "RecordBatch", "RecordDataset", "RecordReader"]
 
 _PARTIAL = params.TABLE["last_batch"].choices.index("partial")
 # What the core wants to know of pictures, which nobody asks for here.
@@ -31,6 +31,23 @@ class RecordBatch(list[Any]):
         super().__init__(values)
         self.ordinals = ordinals
         self.pad = pad
+
+
+class Making:
+    """What becomes of a record: payload, or header and rest, go to a function."""
+
+    def __init__(self, function: Callable[..., object] | None, unpack: bool) -> None:
+        self._function = function
+        self._unpack = unpack
+
+    def __call__(self, payload: bytes) -> Any:
+        """What the function makes of it, or without one what it would get."""
+        if not self._unpack:
+            return payload if self._function is None else self._function(payload)
+        header, rest = unpack_record(payload)
+        return (
+            (header, rest) if self._function is None else self._function(header, rest)
+        )
 
 
 class RecordReader:
@@ -128,8 +145,7 @@ class RecordDataset:
         if self._single:
             bound["batch_size"] = 1
         self._options = bound
-        self._function = function
-        self._unpack = unpack
+        self._made = Making(function, unpack)
         self._reader = RecordReader(bound)
         self._cursor = _state.Cursor()
         self._live: weakref.ref[_Epoch] | None = None
@@ -152,14 +168,6 @@ class RecordDataset:
         epoch = _Epoch(self._reader, self._cursor, self._made, self._single)
         self._live = weakref.ref(epoch)
         return epoch
-
-    def _made(self, payload: bytes) -> Any:
-        if not self._unpack:
-            return payload if self._function is None else self._function(payload)
-        header, rest = unpack_record(payload)
-        return (
-            (header, rest) if self._function is None else self._function(header, rest)
-        )
 
     def _epoch_under_way(self) -> "_Epoch | None":
         live = None if self._live is None else self._live()

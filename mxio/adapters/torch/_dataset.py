@@ -57,6 +57,8 @@ class ImageRecordDataset(EpochDataset):
     Errors as for mxio.io.ImageRecordIter. on_error="skip" needs a single reader.
     """
 
+    _readers: Readers
+
     def __init__(
         self,
         *,
@@ -132,6 +134,10 @@ class ImageRecordDataset(EpochDataset):
     def explain(self) -> str:
         """The same in words: what holds the loading up."""
         return self.stats().explain()
+
+    def close(self) -> None:
+        """Stop the threads of this process. What was handed out stays valid."""
+        self._readers.close()
 
 
 ImageRecordDataset.__signature__ = params.signature(  # type: ignore[attr-defined]

@@ -3,24 +3,33 @@
 import secrets
 import weakref
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from mxio import _state
 from mxio._epochs import WORDS, Epochs, check_epoch
-from mxio.adapters.torch._readers import Readers
 from mxio.adapters.torch._resume import Place, check_place, place_of
 from mxio.errors import DataError, MxioError, ParameterError
 
 __all__ = ["Epoch", "EpochDataset"]
 
 
+class Shares(Protocol):
+    """Gives each worker of this process its reader."""
+
+    @property
+    def partition(self) -> bool: ...
+    def get(self, worker: int = 0, workers: int = 1) -> Any: ...
+
+
 class EpochDataset(IterableDataset[Any]):
     """What the data sets have in common; `_item` says what becomes of a batch."""
 
-    def __init__(self, readers: Readers, declared_workers: int | None = None) -> None:
+    _readers: Shares
+
+    def __init__(self, readers: Shares, declared_workers: int | None = None) -> None:
         super().__init__()
         self._readers = readers
         self._declared_workers = declared_workers
@@ -79,10 +88,6 @@ class EpochDataset(IterableDataset[Any]):
         epoch, samples = _state.check(self._readers.get(), state)
         check_epoch(epoch)
         self._epochs.load(epoch, samples)
-
-    def close(self) -> None:
-        """Stop the threads of this process. What was handed out stays valid."""
-        self._readers.close()
 
     def _check_workers(self, workers: int) -> None:
         declared = self._declared_workers

@@ -36,6 +36,7 @@ def bind(
     options: dict[str, Any],
     optional: tuple[str, ...] = (),
     *,
+    face: int = params.TORCH,
     mesh: Mesh | None,
     dp_dims: Sequence[str] | None,
     process_group: Any,
@@ -49,7 +50,7 @@ def bind(
         else value
         for name, value in options.items()
     }
-    bound = params.bind(caller, params.TORCH, named, optional=optional)
+    bound = params.bind(caller, face, named, optional=optional)
     source = fill_rank(
         bound,
         mesh=mesh,
