@@ -17,13 +17,22 @@ from mxio.context import Context, cpu, gpu
 from mxio.errors import DataError, MxioError, MXNetError, ParameterError
 
 if TYPE_CHECKING:
+    from mxio.tools._source import Selection, Written
     from mxio.tools.bench import BenchReport, bench
     from mxio.tools.card import CardReport, card
+    from mxio.tools.cat import cat
     from mxio.tools.convert import ConvertReport, convert
     from mxio.tools.doctor import DoctorReport, doctor
     from mxio.tools.download import DownloadReport, download
     from mxio.tools.info import FileInfo, info
     from mxio.tools.repair import LostBytes, RepairReport, repair
+    from mxio.tools.extract import ExtractReport, extract
+    from mxio.tools.index import IndexReport, index
+    from mxio.tools.info import FileInfo, info
+    from mxio.tools.repair import LostBytes, RepairReport, repair
+    from mxio.tools.shuffle import shuffle
+    from mxio.tools.split import split
+    from mxio.tools.subset import subset
     from mxio.tools.verify import Damage, VerifyReport, verify
     from mxio.tools.view import ViewReport, view
 
@@ -37,6 +46,9 @@ __all__ = [
     "DoctorReport",
     "DownloadReport",
     "FileInfo",
+    "ExtractReport",
+    "FileInfo",
+    "IndexReport",
     "LabelRange",
     "LostBytes",
     "MXNetError",
@@ -44,24 +56,32 @@ __all__ = [
     "ParameterError",
     "RecordDataset",
     "RepairReport",
+    "Selection",
     "VerifyReport",
     "ViewReport",
+    "Written",
     "bench",
     "card",
+    "cat",
     "context",
     "convert",
     "cpu",
     "doctor",
     "download",
+    "extract",
     "features",
     "gpu",
     "image",
     "img",
+    "index",
     "info",
     "io",
     "nd",
     "recordio",
     "repair",
+    "shuffle",
+    "split",
+    "subset",
     "verify",
     "view",
 ]
@@ -71,9 +91,7 @@ __version__ = "0.1.0"
 # What the command `mxio` does, as functions: the module of mxio.tools that has each.
 _TOOLS = {
     "BenchReport": "bench",
-    "bench": "bench",
     "CardReport": "card",
-    "card": "card",
     "ConvertReport": "convert",
     "convert": "convert",
     "DoctorReport": "doctor",
@@ -81,14 +99,31 @@ _TOOLS = {
     "DownloadReport": "download",
     "download": "download",
     "Damage": "verify",
+    "DoctorReport": "doctor",
+    "DownloadReport": "download",
+    "ExtractReport": "extract",
     "FileInfo": "info",
+    "IndexReport": "index",
     "LostBytes": "repair",
     "RepairReport": "repair",
+    "Selection": "_source",
     "VerifyReport": "verify",
+    "ViewReport": "view",
+    "Written": "_source",
+    "bench": "bench",
+    "card": "card",
+    "cat": "cat",
+    "convert": "convert",
+    "doctor": "doctor",
+    "download": "download",
+    "extract": "extract",
+    "index": "index",
     "info": "info",
     "repair": "repair",
+    "shuffle": "shuffle",
+    "split": "split",
+    "subset": "subset",
     "verify": "verify",
-    "ViewReport": "view",
     "view": "view",
 }
 

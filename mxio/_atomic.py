@@ -158,6 +158,16 @@ def _is_running(process: int) -> bool:
     return True
 
 
+def write_file(path: str, data: Buffer) -> None:
+    """A small file of many, whole under its name; the system stores it in its time."""
+    file = PendingFile(path)
+    try:
+        file.write(data)
+        file._rename()
+    finally:
+        file.discard()
+
+
 @contextlib.contextmanager
 def atomic_text(path: str) -> Iterator[TextIO]:
     """A UTF-8 text file to write, named at the end of the block unless that raises.

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from mxio import _core
 from mxio._codec import MAX_PIXELS
+from mxio._formats import format_of
 from mxio._marks import (
     HEAD_SIZE,
     LENGTH_BITS,
@@ -341,7 +342,7 @@ class _Parser:
             picture = unpack(start)[1]
         except DataError:
             return False
-        return picture.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
+        return format_of(picture) in ("jpeg", "png")
 
 
 def one_bit_fixes(offset: int, word: int, resume: int) -> list[int]:

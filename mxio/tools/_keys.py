@@ -47,7 +47,7 @@ class Numbering:
         else:
             self.ids.append(id)
 
-    def keys(self) -> tuple[Keys, Sequence[int]]:
+    def keys(self) -> tuple[Literal["id", "number"], Sequence[int]]:
         """Which keys it is to be, and those of all records.
 
         DataError when ids were asked for and a record has none.

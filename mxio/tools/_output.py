@@ -9,10 +9,13 @@ from types import TracebackType
 from typing import Self
 
 from mxio._atomic import PendingFile, naming, publish
-from mxio.errors import ParameterError
+from mxio.errors import DataError, ParameterError
 from mxio.tools._index import index_of
 
 __all__ = ["RecordCopier"]
+
+_SMALL = 1 << 20
+_BUFFER = 4 << 20
 
 
 class RecordCopier:
@@ -30,8 +33,9 @@ class RecordCopier:
         if self.index_path == self.path:
             raise ParameterError(f"the output cannot be an .idx, got {self.path}")
         self.offsets: list[int] = []
+        self.size = 0  # of what `add` has been given
         self._start = self._end = 0  # of what is to be copied next
-        self._place = 0
+        self._buffer = bytearray()
         with naming(source):
             self._descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         with contextlib.ExitStack() as stack:
@@ -59,21 +63,37 @@ class RecordCopier:
             self._flush()
             self._start = offset
         self._end = end
-        self.offsets.append(self._place)
+        self.offsets.append(self.size)
         # Only the last record of a file can lack its padding.
-        self._place += (end - offset + 3) // 4 * 4
+        self.size += (end - offset + 3) // 4 * 4
 
     def publish(self, keys: Sequence[object]) -> None:
         """Name both files; `keys` are those of the records, in order."""
         self._flush()
+        self._write_buffer()
         with naming(self.index_path), self._index.text() as index:
             for key, offset in zip(keys, self.offsets, strict=True):
                 index.write(f"{key}\t{offset}\n")
         publish(self._records, self._index)
 
     def _flush(self) -> None:
+        """Copy what `add` has put together: small pieces through a buffer."""
         count = self._end - self._start
-        if count > 0:
+        if count < _SMALL:
+            with naming(self.source):
+                data = os.pread(self._descriptor, count, self._start)
+            if len(data) < count:
+                end = self._start + len(data)
+                raise DataError(f"{self.source}: the file now ends at byte {end}")
+            self._buffer += data
+        else:
+            self._write_buffer()
             self._records.copy(self.source, self._descriptor, self._start, count)
-            self._records.write(bytes(-count % 4))
+        self._buffer += bytes(-count % 4)
+        if len(self._buffer) >= _BUFFER:
+            self._write_buffer()
         self._start = self._end
+
+    def _write_buffer(self) -> None:
+        self._records.write(self._buffer)
+        self._buffer.clear()

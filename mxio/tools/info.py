@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mxio import _core, _faces
+from mxio._formats import format_of
 from mxio.errors import DataError
 from mxio.tools._command import (
     Exit,
@@ -42,14 +43,6 @@ _PROBED = 10_000  # pictures that are looked at, unless all are asked for
 _CLASSES = 1000  # a file with more classes has no histogram
 _SHOWN = 10  # classes that are printed; --json has all
 _START = 4096  # bytes of a picture that usually hold its size
-# Formats that the core does not decode, by their first bytes.
-_OTHER_FORMATS = [
-    (0, b"BM", "bmp"),
-    (0, b"GIF8", "gif"),
-    (0, b"II*\0", "tiff"),
-    (0, b"MM\0*", "tiff"),
-    (8, b"WEBP", "webp"),
-]
 
 
 @dataclass(frozen=True)
@@ -218,12 +211,7 @@ def _look(heads: HeadReader, offset: int) -> tuple[str, int, int, int, int] | st
             found = _core.probe(heads.picture(offset, None))
         except DataError:
             return "damaged"
-    if found is not None:
-        return found
-    for place, mark, name in _OTHER_FORMATS:
-        if start.startswith(mark, place):
-            return name
-    return "unknown"
+    return format_of(start) if found is None else found
 
 
 def _labels(table: _Table) -> LabelInfo:

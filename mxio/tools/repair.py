@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mxio._cores import cores
 from mxio._salvage import Lost, Whole, parse, picture_fault
@@ -54,7 +54,7 @@ class RepairReport:
     path: str
     output: str
     index: str
-    keys: Keys
+    keys: Literal["id", "number"]
     records: int
     bytes_saved: int
     bytes_lost: int

@@ -1,0 +1,280 @@
+"""A whole file to choose records from, and where the chosen ones go."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mxio._atomic import naming
+from mxio.errors import DataError, ParameterError
+from mxio.tools._command import progress_bar
+from mxio.tools._heads import HeadReader
+from mxio.tools._index import Key, index_of, read_index
+from mxio.tools._keys import Numbering
+from mxio.tools._output import RecordCopier
+
+__all__ = [
+    "NEW_KEYS",
+    "NewKeys",
+    "Selection",
+    "Source",
+    "Written",
+    "add_keys",
+    "add_selection",
+    "selection_of",
+    "tell",
+    "write",
+]
+
+NewKeys = Literal["keep", "auto", "id", "number"]
+NEW_KEYS: tuple[NewKeys, ...] = ("keep", "auto", "id", "number")
+
+
+@dataclass(frozen=True)
+class Written:
+    """A .rec and its .idx that were written.
+
+    keys: what the keys of the index are: "kept" from the index of the input, "id" or
+    "number".
+    """
+
+    path: str
+    index: str
+    records: int
+    bytes: int
+    keys: Literal["kept", "id", "number"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Records that fulfil every condition that is given.
+
+    keys: those of the index, or ordinals where there is none. labels: the first label
+    is one of these. list_path: a file whose lines begin with a key, such as a .lst.
+    slice: of the records, by their order in the file.
+    """
+
+    keys: Sequence[Key] | None = None
+    labels: Sequence[float] | None = None
+    list_path: str | os.PathLike[str] | None = None
+    slice: slice | None = None
+
+
+class Source:
+    """The records of a file in columns, by ordinal.
+
+    With an index (`path_imgidx`, or the one beside the file), only the records that it
+    lists are there, and `keys` are theirs; else `keys` is None. DataError when file or
+    index are damaged; OSError.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        path_imgidx: str | os.PathLike[str] | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.path = os.fspath(path)
+        offsets, ends, ids = array("Q"), array("Q"), array("Q")
+        labels, headed = array("d"), array("b")
+        with (
+            HeadReader(self.path) as heads,
+            progress_bar(progress, heads.size, "B") as advance,
+        ):
+            for row in heads.rows():
+                headed.append(row.header is not None)
+                offsets.append(row.offset)
+                ends.append(row.end)
+                ids.append(0 if row.header is None else row.header.id)
+                labels.append(np.nan if row.header is None else row.header.label)
+                advance(row.end - row.offset)
+        self.offsets = np.array(offsets, np.uint64)
+        self.ends = np.array(ends, np.uint64)
+        self.ids = np.array(ids, np.uint64)
+        self.labels = np.array(labels, np.float64)
+        self.headed = np.array(headed, bool)  # has an image header
+        self.keys: list[Key] | None = None
+        self._read_index(path_imgidx)
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def key(self, ordinal: int) -> Key:
+        """What a record is called."""
+        return ordinal if self.keys is None else self.keys[ordinal]
+
+    def chosen(self, selection: Selection) -> NDArray[np.int64]:
+        """Ordinals, rising. ParameterError for keys that there are not."""
+        inside = np.ones(len(self), bool)
+        if selection.slice is not None:
+            inside[:] = False
+            inside[selection.slice] = True
+        if selection.labels is not None:
+            wanted = np.array(selection.labels, np.float32)
+            inside &= np.isin(self.labels.astype(np.float32), wanted)
+        for keys in (selection.keys, _listed(selection.list_path)):
+            if keys is not None:
+                inside &= self._have(keys)
+        return np.flatnonzero(inside)
+
+    def _have(self, keys: Sequence[Key]) -> NDArray[np.bool_]:
+        wanted = {str(key) for key in keys}
+        own = [str(self.key(ordinal)) for ordinal in range(len(self))]
+        missing = wanted.difference(own)
+        if missing:
+            what = "key" if self.keys is not None else "ordinal, and no index"
+            raise ParameterError(
+                f"{self.path} has no {what} {min(missing)!r}"
+                + (f" and {len(missing) - 1} others" if len(missing) > 1 else "")
+            )
+        return np.array([key in wanted for key in own], bool)
+
+    def _read_index(self, given: str | os.PathLike[str] | None) -> None:
+        path = index_of(self.path) if given is None else os.fspath(given)
+        if given is None and not os.path.isfile(path):
+            return
+        index = read_index(path)
+        fault = next(iter(index.faults), None)
+        if fault is not None:
+            raise DataError(f"{path}, line {fault.line}: {fault.reason}", path)
+        wrong = index.offsets[~np.isin(index.offsets, self.offsets)]
+        if len(wrong):
+            raise DataError(
+                f"{path}: no record starts at byte {wrong[0]} of {self.path}; "
+                "`mxio index` makes a new index",
+                path,
+                offset=int(wrong[0]),
+            )
+        listed = np.isin(self.offsets, index.offsets)
+        for name in ("offsets", "ends", "ids", "labels", "headed"):
+            setattr(self, name, getattr(self, name)[listed])
+        keys = index.keys_at(self.offsets)
+        self.keys = [key for key in keys if key is not None]
+
+    def new_keys(
+        self, chosen: NDArray[np.int64], wanted: NewKeys
+    ) -> tuple[Literal["kept", "id", "number"], Sequence[object]]:
+        """Keys for the index of the chosen records."""
+        if wanted == "keep" and self.keys is not None:
+            return "kept", [self.keys[ordinal] for ordinal in chosen]
+        numbering = Numbering("auto" if wanted == "keep" else wanted)
+        for ordinal in chosen.tolist():
+            numbering.add(
+                int(self.ids[ordinal]) if self.headed[ordinal] else None,
+                f"at byte {self.offsets[ordinal]}",
+            )
+        return numbering.keys()
+
+
+def _listed(path: str | os.PathLike[str] | None) -> list[Key] | None:
+    """The first field of each line of a list."""
+    if path is None:
+        return None
+    with (
+        naming(os.fspath(path)),
+        open(path, encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        return [
+            line.split("\t" if "\t" in line else None)[0].strip()
+            for line in file
+            if line.strip()
+        ]
+
+
+def write(
+    source: Source,
+    chosen: NDArray[np.int64],
+    output: str | os.PathLike[str],
+    keys: NewKeys,
+    progress: bool = False,
+) -> Written:
+    """Copy the chosen records, in this order. ParameterError when there are none, or
+    when the output is the input.
+    """
+    target = os.fspath(output)
+    if len(chosen) == 0:
+        raise ParameterError(f"no record of {source.path} is chosen for {target}")
+    if os.path.realpath(target) == os.path.realpath(source.path):
+        raise ParameterError(f"output must be another file than {target}")
+    kind, names = source.new_keys(chosen, keys)
+    with (
+        RecordCopier(source.path, target) as out,
+        progress_bar(progress, len(chosen), "record") as advance,
+    ):
+        for offset, end in zip(
+            source.offsets[chosen].tolist(), source.ends[chosen].tolist(), strict=True
+        ):
+            out.add(offset, end)
+            advance(1)
+        out.publish(names)
+    return Written(out.path, out.index_path, len(chosen), out.size, kind)
+
+
+def add_keys(parser: argparse.ArgumentParser) -> None:
+    """--index and --keys."""
+    parser.add_argument(
+        "--index",
+        metavar="IDX",
+        help="index of the input (default: beside it, if there is one)",
+    )
+    parser.add_argument(
+        "--keys",
+        choices=NEW_KEYS,
+        default="keep",
+        help="of the new index: those of the input's index, ids of the records, or "
+        "numbers; auto: ids if they are distinct (default: %(default)s, auto without "
+        "an index)",
+    )
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """--key, --label, --list and --slice."""
+    group = parser.add_argument_group("which records (all that are given must hold)")
+    group.add_argument("--key", nargs="+", metavar="KEY", help="keys of the index")
+    group.add_argument(
+        "--label", nargs="+", type=float, metavar="X", help="values of the first label"
+    )
+    group.add_argument(
+        "--list", metavar="FILE", help="lines that begin with a key, such as a .lst"
+    )
+    group.add_argument(
+        "--slice",
+        type=_slice,
+        metavar="A:B:STEP",
+        help="of the records in the order of the file, as in Python; the last 9 are "
+        "--slice=-9:",
+    )
+
+
+def selection_of(options: argparse.Namespace) -> Selection:
+    """What add_selection's options say."""
+    return Selection(options.key, options.label, options.list, options.slice)
+
+
+def _slice(text: str) -> slice:
+    try:
+        numbers = [int(part) if part else None for part in text.split(":")]
+        if not 2 <= len(numbers) <= 3 or (len(numbers) == 3 and numbers[2] == 0):
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be A:B or A:B:STEP with whole numbers, got {text!r}"
+        ) from None
+    return slice(*numbers)
+
+
+def tell(written: Iterable[Written]) -> None:
+    """What was written, a line each."""
+    words = {"kept": "as in the input's index", "id": "ids", "number": "numbers from 0"}
+    for each in written:
+        print(
+            f"{each.path}: {each.records} records, {each.bytes} bytes; "
+            f"{each.index}: keys are {words[each.keys]}"
+        )
