@@ -8,8 +8,8 @@ _FORMATS = [
     (0, b"\x89PNG\r\n\x1a\n", "png", ".png"),
     (0, b"BM", "bmp", ".bmp"),
     (0, b"GIF8", "gif", ".gif"),
-    (0, b"II*\0", "tiff", ".tiff"),
-    (0, b"MM\0*", "tiff", ".tiff"),
+    (0, b"II*\0", "tiff", ".tif"),
+    (0, b"MM\0*", "tiff", ".tif"),
     (8, b"WEBP", "webp", ".webp"),
 ]
 

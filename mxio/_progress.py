@@ -7,24 +7,19 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """A bar on a terminal that tells how much of `total` is done; else, and unless
-    `shown`, nothing. total: None when it is not known.
+    """A bar on a terminal that tells how much of `total` (None: not known) is done;
+    else, and unless `shown`, nothing. `what` stands before it.
     """
 
     def __init__(
-        self,
-        total: int | None,
-        unit: str,
-        *,
-        shown: bool = True,
-        what: str | None = None,
+        self, total: int | None, unit: str, *, shown: bool = True, what: str = ""
     ) -> None:
         self._bar: Any = None
         if shown and sys.stderr is not None and sys.stderr.isatty():
             from tqdm import tqdm
 
             self._bar = tqdm(
-                desc=what,
+                desc=what or None,
                 total=total,
                 unit=unit,
                 unit_scale=unit == "B",  # bytes come by the million

@@ -169,7 +169,7 @@ def progress_bar(
     shown: bool, what: str, total: int | None, unit: str
 ) -> Iterator[Callable[[int], None]]:
     """A function that moves a bar on by so many units; no bar where there is no
-    terminal.
+    terminal. `what` stands before it; total is None when it is not known.
     """
     bar = Progress(total, unit, shown=shown, what=what)
     try:

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mxio import _core
+from mxio._formats import suffix_of
 from mxio.errors import DataError
 from mxio.recordio import unpack
 from mxio.tools._fetch import sha256_of
 from mxio.tools._gallery import decoded
 from mxio.tools._quality import jpeg_quality
-from mxio.tools._samples import class_of, in_order, suffix_of
+from mxio.tools._samples import class_of
+from mxio.tools._threads import in_order
 
 __all__ = ["Damage", "Facts", "Place", "gather"]
 

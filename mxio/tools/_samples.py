@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from mxio._atomic import naming
+from mxio._formats import suffix_of
 from mxio.errors import DataError, ParameterError
 
 __all__ = [
@@ -17,27 +15,13 @@ __all__ = [
     "Sample",
     "Source",
     "class_of",
-    "in_order",
     "path_of",
     "read_classes",
-    "suffix_of",
 ]
 
 LARGEST_PICTURE = (1 << 29) - 1  # bytes: what a record can hold, its header included
 
-_SIGNATURES = (
-    (b"\xff\xd8\xff", 0, ".jpg"),
-    (b"\x89PNG\r\n\x1a\n", 0, ".png"),
-    (b"WEBP", 8, ".webp"),
-    (b"GIF8", 0, ".gif"),
-    (b"BM", 0, ".bmp"),
-    (b"II*\0", 0, ".tif"),
-    (b"MM\0*", 0, ".tif"),
-)
 _NO_FOLDER = {"", ".", ".."}
-
-_Item = TypeVar("_Item")
-_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -58,14 +42,6 @@ class Source:
     samples: Iterator[Sample]
     count: int | None
     classes: tuple[str, ...]
-
-
-def suffix_of(picture: bytes) -> str:
-    """The suffix of a file with these bytes, such as ".jpg"; ".bin" when unknown."""
-    for signature, offset, suffix in _SIGNATURES:
-        if picture.startswith(signature, offset):
-            return suffix
-    return ".bin"
 
 
 def class_of(labels: Sequence[float]) -> int | None:
@@ -118,21 +94,3 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[str, ...]:
     if not names:
         raise ParameterError(f"{path}: no names of classes are in it")
     return tuple(names)
-
-
-def in_order(
-    work: Callable[[_Item], _Made], items: Iterable[_Item], threads: int
-) -> Iterator[_Made]:
-    """What `work` makes of each item, in order, made by threads a little ahead."""
-    waiting: deque[Future[_Made]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

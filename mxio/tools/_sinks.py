@@ -20,9 +20,10 @@ from mxio._atomic import (
     publish,
     remove_leftovers,
 )
+from mxio._formats import suffix_of
 from mxio.errors import DataError, system_error
 from mxio.recordio import IRHeader, pack
-from mxio.tools._samples import Sample, class_of, path_of, suffix_of
+from mxio.tools._samples import Sample, class_of, path_of
 from mxio.tools._sources import LIST_NAME
 
 __all__ = ["CLASSES_SUFFIX", "FolderSink", "RecordSink", "Sink", "TarSink"]

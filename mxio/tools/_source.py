@@ -86,7 +86,7 @@ class Source:
         labels, headed = array("d"), array("b")
         with (
             HeadReader(self.path) as heads,
-            progress_bar(progress, heads.size, "B") as advance,
+            progress_bar(progress, "read", heads.size, "B") as advance,
         ):
             for row in heads.rows():
                 headed.append(row.header is not None)
@@ -206,7 +206,7 @@ def write(
     kind, names = source.new_keys(chosen, keys)
     with (
         RecordCopier(source.path, target) as out,
-        progress_bar(progress, len(chosen), "record") as advance,
+        progress_bar(progress, "copy", len(chosen), "record") as advance,
     ):
         for offset, end in zip(
             source.offsets[chosen].tolist(), source.ends[chosen].tolist(), strict=True

@@ -20,8 +20,9 @@ from mxio._scan import Records
 from mxio.errors import DataError, ParameterError
 from mxio.recordio import unpack
 from mxio.tools._idx import IMAGES_MAGIC, LABELS_MAGIC, IdxFile
-from mxio.tools._samples import LARGEST_PICTURE, Sample, Source, in_order
+from mxio.tools._samples import LARGEST_PICTURE, Sample, Source
 from mxio.tools._tar import tar_members
+from mxio.tools._threads import in_order
 
 __all__ = [
     "CIFAR_SIDE",

@@ -10,27 +10,26 @@ from typing import TypeVar
 __all__ = ["in_order"]
 
 _Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
+_Made = TypeVar("_Made")
 
-_AHEAD = 8  # items under way for each thread: no thread waits for a slow one
+_AHEAD = 4  # items under way for each thread: few threads wait for a slow one
 
 
 def in_order(
-    function: Callable[[_Item], _Result], items: Iterable[_Item], threads: int
-) -> Iterator[tuple[_Item, _Result]]:
-    """(item, function(item)) of each item, in order; an exception comes in its place.
+    work: Callable[[_Item], _Made], items: Iterable[_Item], threads: int
+) -> Iterator[_Made]:
+    """What `work` makes of each item, in order; an exception comes in its place.
 
     Items are taken a little ahead of the results.
     """
-    waiting: deque[tuple[_Item, Future[_Result]]] = deque()
+    waiting: deque[Future[_Made]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
         for item in items:
-            waiting.append((item, pool.submit(function, item)))
+            waiting.append(pool.submit(work, item))
             if len(waiting) > threads * _AHEAD:
-                done, future = waiting.popleft()
-                yield done, future.result()
-        for done, future in waiting:
-            yield done, future.result()
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)

@@ -61,7 +61,7 @@ def extract(
     target = os.fspath(folder)
     stems = _stems(source, chosen, names)
     files = size = empty = 0
-    with progress_bar(progress, len(chosen), "record") as advance:
+    with progress_bar(progress, "extract", len(chosen), "record") as advance:
         for ordinal, stem in zip(chosen, stems, strict=True):
             advance(1)
             data = _content(file, int(source.offsets[ordinal]), payload)

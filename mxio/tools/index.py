@@ -51,7 +51,7 @@ def index(
     offsets = []
     with (
         HeadReader(source) as heads,
-        progress_bar(progress, heads.size, "B") as advance,
+        progress_bar(progress, "index", heads.size, "B") as advance,
     ):
         for row in heads.rows():
             id = None if row.header is None else row.header.id

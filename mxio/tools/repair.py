@@ -135,14 +135,12 @@ def _pieces(heads: HeadReader, decode: bool) -> Iterator[Whole | Lost]:
         yield from parse(heads.path)
         return
 
-    def fault(piece: Whole | Lost) -> str | None:
-        if isinstance(piece, Lost):
-            return None
-        found = heads.file.read(piece.offset)
-        return None if found is None else picture_fault(found[0])
+    def judged(piece: Whole | Lost) -> Whole | Lost:
+        found = None if isinstance(piece, Lost) else heads.file.read(piece.offset)
+        problem = None if found is None else picture_fault(found[0])
+        return piece if problem is None else Lost(piece.offset, piece.end, problem)
 
-    for piece, problem in in_order(fault, parse(heads.path), cores()):
-        yield piece if problem is None else Lost(piece.offset, piece.end, problem)
+    yield from in_order(judged, parse(heads.path), cores())
 
 
 def add_parser(commands: Commands) -> None:

@@ -85,6 +85,10 @@ class _Content(enum.Enum):
     PICTURE, EMPTY, OTHER = range(3)
 
 
+# A sentence says what is wrong with a picture; None is for what was not looked at.
+Content = _Content | str | None
+
+
 def verify(
     path: str | os.PathLike[str],
     *,
@@ -109,7 +113,7 @@ def verify(
     checker = _Checker(source)
     with progress_bar(progress, "verify", os.path.getsize(source), "B") as advance:
         for piece, content in in_order(
-            checker.content if decode else checker.nothing,
+            checker.decoded if decode else checker.undecoded,
             parse(source),
             threads or cores(),
         ):
@@ -136,10 +140,15 @@ class _Checker:
         self.counts = dict.fromkeys(_Content, 0)
         self.damage: list[Damage] = []
 
-    def nothing(self, piece: Whole | Lost) -> None:
-        """Instead of `content` when nothing is decoded."""
+    def undecoded(self, piece: Whole | Lost) -> tuple[Whole | Lost, None]:
+        """Instead of `decoded` when nothing is."""
+        return piece, None
 
-    def content(self, piece: Whole | Lost) -> _Content | str | None:
+    def decoded(self, piece: Whole | Lost) -> tuple[Whole | Lost, Content]:
+        """The piece, and what it holds."""
+        return piece, self.content(piece)
+
+    def content(self, piece: Whole | Lost) -> Content:
         """What the record holds; a sentence when its picture is damaged."""
         if isinstance(piece, Lost):
             return None
@@ -166,7 +175,7 @@ class _Checker:
             return _Content.OTHER
         return _Content.PICTURE
 
-    def count(self, piece: Whole | Lost, content: _Content | str | None) -> None:
+    def count(self, piece: Whole | Lost, content: Content) -> None:
         if isinstance(piece, Lost):
             self.damage.append(
                 Damage("structure", piece.reason, piece.offset, piece.end)
