@@ -140,7 +140,7 @@ def add_parser(commands: Commands) -> None:
     parser = new_parser(
         commands,
         "card",
-        "write a page about a file: classes, sizes, samples, damage, speed",
+        "an HTML page: classes, sizes, samples, damage, speed",
         "Write one self-contained HTML page about a RecordIO file: classes, sizes and\n"
         "quality of the pictures, samples, damaged records, speed, checksum.",
     )

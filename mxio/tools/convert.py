@@ -165,7 +165,7 @@ def add_parser(commands: Commands) -> None:
     parser = new_parser(
         commands,
         "convert",
-        "RecordIO, folders and WebDataset tars into each other, MNIST and CIFAR",
+        "from and to folders, WebDataset, MNIST, CIFAR",
         "Make TARGET of the samples of SOURCE: RecordIO files (.rec), folders with a\n"
         "folder for each class, WebDataset tars (.tar), MNIST's files and CIFAR's\n"
         "binary files. TARGET is a .rec, a folder or a .tar.",
