@@ -23,6 +23,7 @@ def _rows() -> list[Param]:
 
 def add_augmentation(parser: argparse.ArgumentParser) -> None:
     """Every option of ImageRecordIter that decides what a sample looks like."""
+    parser.usage = f"{parser.prog} [options] [augmentation] REC"  # they are many
     group = parser.add_argument_group(
         "augmentation", "as of ImageRecordIter; docs/parameters.md says more"
     )

@@ -207,7 +207,7 @@ def _decode_rate(pictures: Sequence[bytes], threads: int, seconds: float) -> flo
 
     def work(first: int) -> int:
         done = 0
-        while time.perf_counter() < end:
+        while not done or time.perf_counter() < end:
             decoded(pictures[(first + done * threads) % len(pictures)])
             done += 1
         return done
