@@ -38,7 +38,7 @@ class PendingFile:
         self._target = os.path.realpath(path)
         self._temporary = f"{self._target}.{self._owner}-{secrets.token_hex(4)}.tmp"
         with naming(path):
-            _refuse_special(self._target)
+            refuse_special(self._target)
             self._descriptor = os.open(
                 self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666
             )
@@ -194,7 +194,7 @@ def naming(path: str) -> Iterator[None]:
         raise system_error(error.errno or errno.EIO, text, path) from None
 
 
-def _refuse_special(target: str) -> None:
+def refuse_special(target: str) -> None:
     """A rename would replace a directory or a device instead of writing to it."""
     try:
         mode = os.stat(target).st_mode

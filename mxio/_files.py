@@ -4,18 +4,20 @@ import errno
 import os
 import re
 
+from mxio._manifest import SUFFIX, files_of, index_of
 from mxio.errors import ParameterError, system_error
 
-__all__ = ["read_whole", "resolve"]
+__all__ = ["read_index", "read_whole", "resolve"]
 
 
 def resolve(paths: str, parameter: str = "path_imgrec") -> list[str]:
     """The files that `paths`, the value of `parameter`, names, in order: MXNet's rule
     (mxnet.md 1.5), directories sorted.
 
-    Names are joined by ';'. Each is a file; or a directory, for all plain files in it;
-    or a regular expression that the whole paths of the files beside it are matched
-    against. Empty files are left out of directories and patterns. ParameterError for
+    Names are joined by ';'. Each is a file; or a manifest (NAME.mxio.json), for its
+    files in order; or a directory, for all plain files in it; or a regular expression
+    that the whole paths of the files beside it are matched against. Empty files are
+    left out of directories and patterns. ParameterError for
     what MXNet takes for a stream, or for the name of a copy that it is to make.
     """
     found: list[str] = []
@@ -53,6 +55,8 @@ def _resolve_one(path: str, parameter: str) -> list[str]:
         if not files:
             raise system_error(errno.ENOENT, "no file with content in", path)
         return files
+    if path.endswith(SUFFIX):
+        return files_of(path)
     if os.path.exists(path):
         return [path]
     directory = os.path.dirname(path)
@@ -66,6 +70,11 @@ def _resolve_one(path: str, parameter: str) -> list[str]:
         _refuse_streams(path, parameter)
         raise system_error(errno.ENOENT, "no file of this name or pattern", path)
     return files
+
+
+def read_index(path: str) -> bytes:
+    """All bytes of an index; of a manifest, those of its files' indices as of one."""
+    return index_of(path) if path.endswith(SUFFIX) else read_whole(path)
 
 
 def read_whole(path: str) -> bytes:

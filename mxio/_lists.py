@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import random
 import re
@@ -14,7 +15,15 @@ from typing import BinaryIO
 from mxio._atomic import atomic_text, naming
 from mxio.errors import system_error
 
-__all__ = ["EXTENSIONS", "Line", "Lines", "ListReport", "find_images", "make_list"]
+__all__ = [
+    "EXTENSIONS",
+    "Line",
+    "Lines",
+    "ListReport",
+    "count_parts",
+    "find_images",
+    "make_list",
+]
 
 EXTENSIONS = (".jpeg", ".jpg", ".png")
 _SHUFFLE_SEED = 100  # MXNet's, so that lists come out in the same order
@@ -161,8 +170,8 @@ class Line:
 class Lines:
     """The lines of one part of a list that are not blank, read when asked for.
 
-    A part is a range of bytes whose ends are moved to the next start of a line; `count`
-    is the number of its lines, blank ones too. OSErrors name the list.
+    A part is a range of bytes whose ends are moved to the next start of a line.
+    OSErrors name the list.
     """
 
     def __init__(self, path: str, nsplit: int, part: int) -> None:
@@ -173,7 +182,10 @@ class Lines:
             self._begin = _next_line(file, min(part * step, size))
             self._end = _next_line(file, min((part + 1) * step, size))
             self._first = 1 + _count_lines(file, 0, self._begin)
-            self.count = _count_lines(file, self._begin, self._end)
+
+    def go_on(self, end: int, number: int) -> None:
+        """Begin behind the line of this `end` and `number`."""
+        self._begin, self._first = end, number + 1
 
     def __iter__(self) -> Iterator[Line]:
         with naming(self.path), open(self.path, "rb") as file:
@@ -187,6 +199,15 @@ class Lines:
                 if text:
                     yield Line(self.path, number, text, end)
                 number += 1
+
+
+def count_parts(path: str, nsplit: int) -> list[int]:
+    """The lines in each of the parts that `Lines` cuts a list into."""
+    with naming(path), open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        step = -(-size // nsplit)
+        ends = [_next_line(file, min(part * step, size)) for part in range(nsplit + 1)]
+        return [_count_lines(file, *part) for part in itertools.pairwise(ends)]
 
 
 def _next_line(file: BinaryIO, offset: int) -> int:

@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
-import sys
 import time
+import zlib
 from array import array
-from collections import deque
-from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from mxio import _core
-from mxio._atomic import PendingFile, publish
+from mxio._atomic import atomic_text, naming
 from mxio._cores import cores
-from mxio._entries import BadLine, Entry, EntryReader
-from mxio._lists import Line, Lines
-from mxio._recipe import Recipe
-from mxio.errors import DataError, MxioError
+from mxio._draft import Draft
+from mxio._entries import Entry, EntryReader
+from mxio._lists import Lines, count_parts
+from mxio._pace import Pace
+from mxio._records import Made, Records
+from mxio._task import Settings, Task, make_task
+from mxio.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["PackReport", "pack_list"]
+__all__ = ["Outputs", "PackReport", "discard", "pack_list", "pack_task", "read_done"]
 
 _LOOK_AHEAD = 4  # lines in work for each thread
 _THREADS_MAX = 1024
-_SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_BETWEEN_CHECKPOINTS = 5.0
+_CHECKPOINT_SHARE = 0.05  # of the time, at most
+_SCHEMA = 1  # of done-records
 
 
 @dataclass(frozen=True)
 class PackReport:
-    """What `pack_list` wrote, and what it noticed.
+    """What was written, and what was noticed.
 
-    duplicates counts lines whose id had occurred before, rounded lines with a whole
-    number as label that float32 cannot hold.
+    packed counts images in the output, skipped bad lines and images; resumed those of
+    both that an earlier, interrupted run had done. duplicates counts lines whose id had
+    occurred before, rounded lines with a whole number as label that float32 cannot
+    hold. shards: the reports of the files when the output is a set of them.
     """
 
     output: str
@@ -46,6 +52,36 @@ class PackReport:
     skipped: int
     duplicates: int
     rounded: int
+    resumed: int = 0
+    shards: tuple[PackReport, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files that a task writes.
+
+    report: empty when there is to be none. done: written with keeps_done; otherwise
+    removed, as it is not about the new files.
+    """
+
+    record: str
+    index: str
+    done: str
+    report: str = ""
+    keeps_done: bool = False
+
+    @classmethod
+    def of(cls, output: str, suffix: str = "", keeps_done: bool = False) -> Outputs:
+        """With the names that belong to an output."""
+        stem = os.path.splitext(output)[0]
+        if f"{stem}.idx" == output:
+            raise ValueError(f"output must not have the name of an index, got {output}")
+        return cls(
+            output + suffix,
+            f"{stem}.idx{suffix}",
+            f"{stem}.done.json{suffix}",
+            keeps_done=keeps_done,
+        )
 
 
 def pack_list(
@@ -53,27 +89,29 @@ def pack_list(
     root: str | os.PathLike[str],
     output: str | os.PathLike[str] | None = None,
     *,
-    label_width: int | None = None,
-    pack_label: bool = False,
-    resize: int = 0,
-    center_crop: bool = False,
-    color: int = 1,
-    encoding: str = ".jpg",
-    quality: int = 95,
-    inter_method: int = 1,
-    pass_through: bool = False,
-    scaled_decode: bool = False,
     num_thread: int = 0,
-    on_error: str = "skip",
-    nsplit: int = 1,
-    part: int = 0,
+    resume: bool = False,
+    done_record: bool = False,
+    report: str | os.PathLike[str] | None = None,
     progress: bool = False,
+    **settings: Unpack[Settings],
 ) -> PackReport:
     """Pack the images of a list into `output`, and its index beside it.
 
     output: by default the list's name with .rec. The index has the output's name with
         the last suffix replaced by .idx. Both appear when they are whole; until then,
         and after any error, the old ones stay.
+    num_thread: 0 means every core; the bytes written are the same for any number.
+    resume: go on where an interrupted run, with the same list and options, was whole:
+        every run leaves a checkpoint every few seconds. A run that is known to be
+        finished is not repeated.
+    done_record: also write the output's name with .done.json, by which `resume` knows
+        that it is finished; always written with `resume`.
+    report: a file for the bad lines and images: line, path and reason, between tabs.
+    progress: show it on stderr. Bad lines are told there in any case.
+
+    Settings, which decide what is stored:
+
     label_width: that many labels are between id and path, the rest of the line is the
         path, as the C++ tool reads lists. None: fields are separated by tabs (by blanks
         in a line without tabs), and all between the first and the last are labels.
@@ -88,219 +126,260 @@ def pack_list(
     scaled_decode: shrink JPEGs by 2, 4 or 8 already while they are decoded where
         `resize` asks for less than half of the shorter edge: faster, and less aliased,
         but other pixels than MXNet's.
-    num_thread: 0 means every core; the bytes written are the same for any number.
     on_error: "skip" leaves bad lines and images out; "fail" stops at the first one.
     nsplit, part: pack only this part of the list; both names get the suffix .part000
         and so on.
-    progress: show it on stderr. Bad lines are reported there in any case.
 
     Raises DataError for the first bad line with on_error="fail", when not one line
     could be packed, and when label_width does not fit the list; OSError naming the file
-    that cannot be read or written; ValueError for arguments out of range.
+    that cannot be read or written; MxioError when another run writes the same output;
+    ValueError for arguments out of range, and when what is to be resumed was made with
+    others.
     """
     list_path = os.fspath(list_path)
     output = os.path.splitext(list_path)[0] + ".rec" if output is None else output
-    recipe = Recipe(
-        resize=resize,
-        center_crop=center_crop,
-        color=color,
-        encoding=encoding,
-        quality=quality,
-        inter_method=inter_method,
-        pass_through=pass_through,
-        scaled_decode=scaled_decode,
-    )
-    _check_label_width(label_width, pack_label)
-    if on_error not in ("skip", "fail"):
-        raise ValueError(f'on_error must be "skip" or "fail", got {on_error!r}')
+    task = make_task(list_path, root, **settings)
+    suffix = f".part{task.part:03d}" if task.nsplit > 1 else ""
+    outputs = Outputs.of(os.fspath(output), suffix, done_record or resume)
+    if report is not None:
+        outputs = replace(outputs, report=os.fspath(report))
+    task.check_outputs(outputs.record, outputs.index, outputs.report)
+    total = count_parts(task.list_path, task.nsplit)[task.part]
+    with closing(Pace(total, progress)) as shown:
+        return pack_task(task, outputs, shown, num_thread=num_thread, resume=resume)
+
+
+def pack_task(
+    task: Task,
+    outputs: Outputs,
+    progress: Pace,
+    *,
+    digest: str | None = None,
+    num_thread: int = 0,
+    resume: bool = False,
+    may_be_empty: bool = False,
+) -> PackReport:
+    """Do a task; the arguments are those of `pack_list`, the errors too.
+
+    digest: of the task, when it is known. may_be_empty: it is no error when not one
+    line can be packed.
+    """
     if not 0 <= num_thread <= _THREADS_MAX:
         raise ValueError(f"num_thread must be in [0, {_THREADS_MAX}], got {num_thread}")
-    if not 0 <= part < nsplit:
-        raise ValueError(f"part must be in [0, nsplit = {nsplit}), got {part}")
-    names = _output_names(os.fspath(output), nsplit, part)
-    if os.path.realpath(list_path) in map(os.path.realpath, names):
-        raise ValueError(f"the output {names[0]} would replace the list {list_path}")
-    lines = Lines(list_path, nsplit, part)
-    entries = EntryReader(os.fspath(root), label_width, pack_label)
-    threads = num_thread or cores()
+    digest = task.digest() if digest is None else digest
+    if resume and outputs.keeps_done:
+        found = read_done(outputs, task, digest)
+        if found is not None:
+            with closing(_Output(task, outputs, digest)) as out:
+                out.clear()
+            progress.skip(found.packed + found.skipped)
+            return found
+    lines = Lines(task.list_path, task.nsplit, task.part)
+    with closing(_Output(task, outputs, digest)) as out:
+        out.open(lines, resume)
+        if not out.published:
+            if out.dropped_work:
+                told = "starting anew; --resume would have gone on"
+                progress.say(f"{outputs.record}: {told}")
+            progress.skip(out.tally.lines)
+            _pack(task, lines, out, num_thread or cores(), progress)
+            if out.tally.skipped and not out.tally.packed and not may_be_empty:
+                raise DataError(
+                    f"{task.list_path}: none of its {out.tally.skipped} lines could be "
+                    "packed; nothing is written",
+                    task.list_path,
+                )
+            out.publish()
+        out.write_done()
+        return out.report()
+
+
+def discard(task: Task, outputs: Outputs) -> None:
+    """Remove what an interrupted run of a task left, and its done-record."""
+    with naming(outputs.done), contextlib.suppress(FileNotFoundError):
+        os.unlink(outputs.done)
+    _Output(task, outputs, "").close()
+
+
+def _pack(task: Task, lines: Lines, out: _Output, threads: int, progress: Pace) -> None:
+    """Write what can be packed, tell what cannot be."""
+    entries = EntryReader(task.root, task.label_width, task.pack_label)
     depth = threads * _LOOK_AHEAD
-    with (
-        closing(_Progress(lines.count, progress)) as shown,
-        closing(recipe.packer(threads, depth)) as packer,
-        closing(_Output(*names)) as out,
-    ):
-        made = _Records(entries, recipe, packer).of(lines, depth)
-        _write_all(out, made, shown, stop=on_error == "fail")
-        if out.skipped and not out.ids:
-            raise DataError(
-                f"{list_path}: none of its {out.skipped} lines could be packed; "
-                "nothing is written",
-                list_path,
-            )
-        out.publish()
-    return out.report()
+    with closing(task.recipe.packer(threads, depth)) as packer:
+        for made in Records(entries, task.recipe, packer).of(lines, depth):
+            if made.record is None:
+                if task.on_error == "fail":
+                    raise DataError(made.sentence, task.list_path)
+                progress.say(made.sentence)
+            out.add(made)
+            progress.step()
 
 
-def _check_label_width(label_width: int | None, pack_label: bool) -> None:
-    if label_width is not None and label_width < 1 + pack_label:
-        least = "2 with pack_label" if pack_label else "1"
-        raise ValueError(f"label_width must be >= {least}, got {label_width}")
+@dataclass
+class _Tally:
+    """What a run has come to; end and number are those of its last line."""
 
+    packed: int = 0
+    skipped: int = 0
+    rounded: int = 0
+    end: int = 0
+    number: int = 0
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A line, its entry and its record, or what is wrong with the line."""
-
-    line: Line
-    entry: Entry | None
-    record: Buffer
-    problem: str = ""
-
-
-class _Records:
-    """Has the records of lines made by the threads of the core, in the lines' order."""
-
-    def __init__(
-        self, entries: EntryReader, recipe: Recipe, packer: _core.Packer
-    ) -> None:
-        self._entries = entries
-        self._recipe = recipe
-        self._packer = packer
-
-    def of(self, lines: Iterable[Line], depth: int) -> Iterator[_Made]:
-        """Every line made; at most `depth` lines are read ahead."""
-        waiting: deque[tuple[Line, Entry | Exception]] = deque()
-        for line in lines:
-            waiting.append((line, self._begin(line)))
-            if len(waiting) == depth:
-                yield self._end(*waiting.popleft())
-        while waiting:
-            yield self._end(*waiting.popleft())
-
-    def _begin(self, line: Line) -> Entry | Exception:
-        """The entry, its picture handed to the core; a problem waits for its turn."""
-        try:
-            entry = self._entries.read(line)
-            number = self._recipe.interpolation(line.number)
-            self._packer.add(entry.path, entry.head, number)
-        except (BadLine, DataError, ValueError) as error:
-            return error
-        return entry
-
-    def _end(self, line: Line, begun: Entry | Exception) -> _Made:
-        if isinstance(begun, DataError):  # about the list as a whole
-            raise begun
-        if isinstance(begun, Exception):
-            return _Made(line, None, b"", str(begun))
-        try:
-            record = self._packer.next()
-            if record is not None:
-                return _Made(line, begun, record)
-            return _Made(line, begun, self._anew(begun, line.number))
-        except OSError as error:
-            problem = str(error.strerror)
-        except MemoryError:
-            problem = "no memory for an image of its size"
-        except (MxioError, ValueError) as error:
-            problem = str(error)
-        return _Made(line, None, b"", f"{begun.path}: {problem}")
-
-    def _anew(self, entry: Entry, number: int) -> bytes:
-        """The record of a picture whose format the core does not know."""
-        with open(entry.path, "rb") as file:
-            data = file.read()
-        return _core.encode_record(entry.head + self._recipe.encode_anew(data, number))
+    @property
+    def lines(self) -> int:
+        return self.packed + self.skipped
 
 
 class _Output:
-    """The two files being written, and what is known of them."""
+    """The files being written, and what is known of them."""
 
-    def __init__(self, record_path: str, index_path: str) -> None:
-        self._records = PendingFile(record_path)
-        self._index = PendingFile(index_path)
-        self.ids = array("Q")
-        self.skipped = 0
-        self._rounded = 0
+    def __init__(self, task: Task, outputs: Outputs, digest: str) -> None:
+        root = os.path.abspath(task.root)
+        facts = [digest, task.part, root, bool(outputs.report)]
+        paths = filter(None, (outputs.record, outputs.index, outputs.report))
+        self._draft = Draft(list(paths), json.dumps(facts))
+        self._task = task
+        self._outputs = outputs
+        self._digest = digest
+        self._ids = array("Q")
+        self._resumed = self._crc32 = 0
+        self._next_checkpoint = time.monotonic() + _SECONDS_BETWEEN_CHECKPOINTS
+        self.tally = _Tally()
 
-    def write(self, entry: Entry, record: Buffer) -> None:
-        self._index.write(f"{entry.id}\t{self._records.size}\n".encode())
-        self._records.write(record)
-        self.ids.append(entry.id)
-        self._rounded += entry.rounded
+    @property
+    def published(self) -> bool:
+        return self._draft.published
+
+    @property
+    def dropped_work(self) -> bool:
+        return self._draft.dropped_work
+
+    def open(self, lines: Lines, resume: bool) -> None:
+        """Start anew, or go on and leave out the lines done."""
+        with naming(self._outputs.done), contextlib.suppress(FileNotFoundError):
+            os.unlink(self._outputs.done)  # it is about the old file
+        if not resume:
+            self._draft.begin()
+            return
+        self._draft.resume()
+        if self._draft.state is None:
+            return
+        self.tally = _Tally(**self._draft.state)
+        self._resumed = self.tally.lines
+        index = b"".join(self._draft.chunks(1)).splitlines()
+        self._ids.extend(int(line.partition(b"\t")[0]) for line in index)
+        if self._outputs.keeps_done:
+            for chunk in self._draft.chunks(0):
+                self._crc32 = zlib.crc32(chunk, self._crc32)
+        lines.go_on(self.tally.end, self.tally.number)
+
+    def add(self, made: Made) -> None:
+        """Append a record and its index line, or a line of the report."""
+        if made.entry is not None and made.record is not None:
+            self._write(made.entry, made.record)
+        else:
+            self._write_problem(made)
+        self.tally.end, self.tally.number = made.line.end, made.line.number
+        if time.monotonic() >= self._next_checkpoint:
+            self._checkpoint()
+
+    def _write(self, entry: Entry, record: Buffer) -> None:
+        tally = self.tally
+        self._draft.append(1, f"{entry.id}\t{self._draft.sizes[0]}\n".encode())
+        self._draft.append(0, record)
+        if self._outputs.keeps_done:
+            self._crc32 = zlib.crc32(record, self._crc32)
+        self._ids.append(entry.id)
+        tally.packed += 1
+        tally.rounded += entry.rounded
+
+    def _write_problem(self, made: Made) -> None:
+        self.tally.skipped += 1
+        if self._outputs.report:
+            fields = (str(made.line.number), made.path, made.problem)
+            text = "\t".join(" ".join(field.split()) for field in fields) + "\n"
+            self._draft.append(2, text.encode(errors="surrogateescape"))
+
+    def _checkpoint(self) -> None:
+        start = time.monotonic()
+        self._draft.checkpoint(asdict(self.tally))
+        end = time.monotonic()
+        rest = max(_SECONDS_BETWEEN_CHECKPOINTS, (end - start) / _CHECKPOINT_SHARE)
+        self._next_checkpoint = end + rest
+
+    def clear(self) -> None:
+        """Of a task that is done, remove what else was begun."""
+        self._draft.clear()
 
     def publish(self) -> None:
-        publish(self._records, self._index)
+        self._draft.publish(asdict(self.tally))
+
+    def write_done(self) -> None:
+        """The done-record, when there is to be one."""
+        if not self._outputs.keeps_done:
+            return
+        report = self.report()
+        facts = {
+            "schema": _SCHEMA,
+            "digest": self._digest,
+            "shard": self._task.part,
+            "shards": self._task.nsplit,
+            "records": report.packed,
+            "skipped": report.skipped,
+            "duplicates": report.duplicates,
+            "rounded": report.rounded,
+            "bytes": os.path.getsize(self._outputs.record),
+            "crc32": f"{self._crc32:08x}",
+        }
+        with atomic_text(self._outputs.done) as file:
+            file.write(json.dumps(facts, indent=1) + "\n")
 
     def report(self) -> PackReport:
-        ordered = np.sort(np.frombuffer(self.ids, np.uint64))
-        duplicates = int(np.count_nonzero(ordered[1:] == ordered[:-1]))
+        ordered = np.sort(np.frombuffer(self._ids, np.uint64))
         return PackReport(
-            self._records.path,
-            self._index.path,
-            len(self.ids),
-            self.skipped,
-            duplicates,
-            self._rounded,
+            self._outputs.record,
+            self._outputs.index,
+            self.tally.packed,
+            self.tally.skipped,
+            int(np.count_nonzero(ordered[1:] == ordered[:-1])),
+            self.tally.rounded,
+            self._resumed,
         )
 
     def close(self) -> None:
-        """Remove what is not published."""
-        self._records.discard()
-        self._index.discard()
+        """Remove what is not published, unless a run may go on with it."""
+        self._draft.close()
 
 
-def _output_names(output: str, nsplit: int, part: int) -> tuple[str, str]:
-    index = os.path.splitext(output)[0] + ".idx"
-    if index == output:
-        raise ValueError(f"output must not have the name of an index, got {output}")
-    suffix = f".part{part:03d}" if nsplit > 1 else ""
-    return output + suffix, index + suffix
+def read_done(outputs: Outputs, task: Task, digest: str) -> PackReport | None:
+    """What a done-record says; None when there is none, or its file is not there.
 
-
-def _write_all(
-    out: _Output, made: Iterable[_Made], shown: _Progress, *, stop: bool
-) -> None:
-    """Write what was packed, show what could not be; `stop` there with DataError."""
-    for each in made:
-        if each.entry is not None:
-            out.write(each.entry, each.record)
-        else:
-            problem = f"{each.line.place}: {each.problem}"
-            if stop:
-                raise DataError(problem, each.line.path)
-            out.skipped += 1
-            shown.say(problem)
-        shown.step()
-
-
-class _Progress:
-    """A bar on a terminal, elsewhere a line now and then; nothing unless `shown`."""
-
-    def __init__(self, total: int, shown: bool) -> None:
-        self._total = total
-        self._done = 0
-        self._shown = shown
-        self._start = self._last = time.monotonic()
-        self._bar: Any = None
-        if shown and sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, unit="image", file=sys.stderr)
-
-    def step(self) -> None:
-        self._done += 1
-        if self._bar is not None:
-            self._bar.update()
-        elif self._shown and time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
-            self._last = time.monotonic()
-            rate = self._done / (self._last - self._start)
-            self.say(f"{self._done} of {self._total} lines, {rate:.0f} a second")
-
-    def say(self, text: str) -> None:
-        if self._bar is not None:
-            self._bar.clear()
-        print(f"im2rec: {text}", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
+    ParameterError when it is that of another task.
+    """
+    try:
+        with naming(outputs.done), open(outputs.done, encoding="utf-8") as file:
+            facts = json.load(file)
+        size = os.path.getsize(outputs.record)
+        if facts["bytes"] != size or not os.path.exists(outputs.index):
+            return None
+        if (facts["digest"], facts["shard"]) != (digest, task.part):
+            raise ParameterError(
+                f"{outputs.record} is of another list, or was packed with other "
+                "options; repeat those, or start anew without resume"
+            )
+        packed, skipped = int(facts["records"]), int(facts["skipped"])
+        return PackReport(
+            outputs.record,
+            outputs.index,
+            packed,
+            skipped,
+            int(facts["duplicates"]),
+            int(facts["rounded"]),
+            packed + skipped,
+        )
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ParameterError):
+            raise
+        raise DataError(f"{outputs.done}: no done-record of im2rec") from None

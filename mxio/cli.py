@@ -28,6 +28,7 @@ SUBCOMMANDS = (
     "download",
     "bench",
     "doctor",
+    "merge",
 )
 
 

@@ -20,7 +20,9 @@ from typing import Any, NoReturn
 from mxio._lists import EXTENSIONS, ListReport, make_list
 from mxio._packing import PackReport, pack_list
 from mxio._signals import exiting_on_terminate
+from mxio._task import make_task
 from mxio.errors import MxioError, system_error
+from mxio.tools.pack import pack
 
 __all__ = ["ListReport", "PackReport", "main", "make_list", "pack_list"]
 
@@ -42,6 +44,7 @@ _KEYS = {
 _FLAG_KEYS = ("pack_label", "center_crop", "unchanged")
 _LIST_FORM_DEFAULTS = {"label_width": 1}  # where they are not those of pack_list
 _LISTING = {"list", "no_shuffle", *inspect.signature(make_list).parameters}
+_SHARDING = {"shards", "worker", "ray"}
 _BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
 
 
@@ -67,7 +70,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"im2rec: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("im2rec: interrupted; nothing is written", file=sys.stderr)
+        problem = "interrupted; the same command with --resume goes on"
+        print(f"im2rec: {problem}", file=sys.stderr)
         return 130
 
 
@@ -105,6 +109,8 @@ class _Parser(argparse.ArgumentParser):
                 if action.type is _boolean and not equals:
                     has_value = bool(rest) and rest[0].lower() in _BOOLEANS
                     equals, value = "=", rest.popleft() if has_value else "true"
+                if action.const is not None and not equals:
+                    equals, value = "=", str(action.const)
                 word = name + equals + value
             plain.append(word)
         return vars(self.parse_intermixed_args(plain))
@@ -169,7 +175,12 @@ def _run_prefix_form(words: Sequence[str]) -> None:
     if listing.pop("list", False):
         _list_and_tell(prefix, root, given.get("quiet", False), **listing)
         return
-    for path in _lists_of(prefix):
+    lists = _lists_of(prefix)
+    if len(lists) > 1 and "report" in given:
+        raise ValueError(f"--report is for one list, there are {len(lists)}")
+    if len(lists) > 1 and not given.keys() & _SHARDING:
+        given["done_record"] = True  # --resume is to know which are finished
+    for path in lists:
         _pack_and_tell(path, root, **given)
 
 
@@ -202,7 +213,7 @@ def _pack_and_tell(
     list_path: str, root: str, *, quiet: bool = False, **settings: Any
 ) -> None:
     start = time.monotonic()
-    report = pack_list(list_path, root, progress=not quiet, **settings)
+    report = pack(list_path, root, progress=not quiet, **settings)
     for count, what in (
         (report.duplicates, "lines repeat an id; the index finds the last of each"),
         (
@@ -215,7 +226,8 @@ def _pack_and_tell(
             print(f"im2rec: {list_path}: {count} {what}", file=sys.stderr)
     if not quiet:
         seconds = time.monotonic() - start
-        print(f"{report.output}: {report.packed} images in {seconds:.1f} s")
+        before = f" ({report.resumed} lines were done before)" * bool(report.resumed)
+        print(f"{report.output}: {report.packed} images{before} in {seconds:.1f} s")
 
 
 def _list_parser() -> _Parser:
@@ -270,6 +282,13 @@ def _add_common_options(parser: _Parser) -> None:
     _add(group, "--on-error", doc, choices=("skip", "fail"))
     doc = "shrink large JPEGs already while they are decoded: faster, other pixels"
     _add_flag(group, "--scaled-decode", doc)
+    _add_flag(group, "--resume", "go on where an interrupted run was whole")
+    _add(group, "--report", "file for bad lines and images, with reasons")
+    _add(group, "--shards", "files to make, NAME-00000-of-00008.rec ...", type=int)
+    doc = "pack the i-th of n shares of the shards; env: as the launcher says"
+    _add(group, "--worker", doc, metavar="i/n|env")
+    doc = "make the shards on a Ray cluster: --ray, or --ray=ADDRESS"
+    _add(group, "--ray", doc, nargs="?", const="auto", metavar="ADDRESS")
     _add_flag(group, "--quiet", "show problems, but no progress")
 
 
@@ -283,8 +302,8 @@ def _add_flag(group: Any, option: str, doc: str) -> None:
 
 
 def _default(name: str) -> Any:
-    """The default of an argument of `pack_list`."""
-    return inspect.signature(pack_list).parameters[name].default
+    """The default of a setting of `pack_list`."""
+    return inspect.signature(make_task).parameters[name].default
 
 
 def _full_help() -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mxio import _core, _mean, _state
 from mxio._cores import cores
-from mxio._files import read_whole, resolve
+from mxio._files import read_index, read_whole, resolve
 from mxio._stats import Stats
 from mxio._views import View
 from mxio.params import TABLE
@@ -140,7 +140,7 @@ class ImageLoader:
                 files,
                 running,
                 _decode_unknown,
-                read_whole(index) if index and offsets is None else None,
+                read_index(index) if index and offsets is None else None,
                 read_whole(labels) if labels else None,
                 None if mean is None else mean.data,
                 None if view is None else view.chosen,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mxio import _packing
+from mxio import _pace, _packing
 from mxio._entries import Entry, EntryReader
 from mxio._lists import Line
 from mxio.im2rec import main
@@ -403,7 +403,7 @@ def test_quiet_shows_problems_only(
 ) -> None:
     write_image(tmp_path / "a.jpg")
     lst = write_list(tmp_path, "0\t0\ta.jpg")
-    monkeypatch.setattr(_packing, "_SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(_pace, "_SECONDS_BETWEEN_LINES", 0.0)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
 
     main([str(lst), str(tmp_path), str(tmp_path / "o.rec"), "--quiet"])

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import struct
 import sys
 from pathlib import Path
@@ -14,11 +15,11 @@ import numpy.typing as npt
 import PIL.Image
 import pytest
 
-from mxio import _core, _packing
-from mxio._entries import Entry
+from mxio import _core, _pace, _packing
 from mxio._lists import Lines, make_list
 from mxio._packing import pack_list
 from mxio._recipe import Recipe
+from mxio._records import Made
 from mxio.errors import DataError, MxioError
 from tests.im2rec_files import decoded, pairs, photo, record, write_image, write_list
 
@@ -154,9 +155,9 @@ def test_a_list_is_read_only_a_little_ahead(tmp_path: Path) -> None:
                 yield line
 
     class Written(_packing._Output):
-        def write(self, entry: Entry, record: Any) -> None:
-            made.append(entry.id)
-            super().write(entry, record)
+        def add(self, each: Made) -> None:
+            made.append(each.line.number - 1)
+            super().add(each)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_packing, "Lines", Read)
@@ -598,11 +599,13 @@ def test_progress_is_a_line_now_and_then(
 ) -> None:
     write_image(tmp_path / "a.jpg")
     lst = write_list(tmp_path, "0\t0\ta.jpg", "1\t0\ta.jpg")
-    monkeypatch.setattr(_packing, "_SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(_pace, "_SECONDS_BETWEEN_LINES", 0.0)
 
     pack_list(lst, tmp_path, progress=True)
 
-    assert "2 of 2 lines" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert re.search(r"im2rec: 1 of 2, \d+ images/s, \d:\d\d:\d\d left\n", shown)
+    assert re.search(r"im2rec: 2 of 2, \d+ images/s, 0:00:00 left\n", shown)
 
 
 def test_progress_is_a_bar_on_a_terminal(
@@ -616,4 +619,5 @@ def test_progress_is_a_bar_on_a_terminal(
 
     shown = capsys.readouterr().err
     assert "2/2" in shown
+    assert "images/s" in shown
     assert "missing.jpg: cannot open: No such file" in shown
