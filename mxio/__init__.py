@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     from mxio.tools.subset import subset
     from mxio.tools.verify import Damage, VerifyReport, verify
     from mxio.tools.view import ViewReport, view
+    from mxio.tools.convert import convert
+    from mxio.tools.download import download
+    from mxio.tools.merge import MergeReport, merge
+    from mxio.tools.pack import PackReport, pack
+    from mxio.tools.repair import RepairReport, repair
+    from mxio.tools.view import view
 
 __all__ = [
     "BenchReport",
@@ -52,7 +58,9 @@ __all__ = [
     "LabelRange",
     "LostBytes",
     "MXNetError",
+    "MergeReport",
     "MxioError",
+    "PackReport",
     "ParameterError",
     "RecordDataset",
     "RepairReport",
@@ -76,7 +84,9 @@ __all__ = [
     "index",
     "info",
     "io",
+    "merge",
     "nd",
+    "pack",
     "recordio",
     "repair",
     "shuffle",
@@ -119,6 +129,12 @@ _TOOLS = {
     "extract": "extract",
     "index": "index",
     "info": "info",
+    "view": "view",
+    "MergeReport": "merge",
+    "PackReport": "pack",
+    "RepairReport": "repair",
+    "merge": "merge",
+    "pack": "pack",
     "repair": "repair",
     "shuffle": "shuffle",
     "split": "split",

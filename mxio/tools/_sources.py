@@ -15,7 +15,7 @@ from mxio import _core
 from mxio._atomic import naming
 from mxio._cores import cores
 from mxio._files import resolve
-from mxio._lists import EXTENSIONS, Lines, find_images
+from mxio._lists import EXTENSIONS, Lines, count_parts, find_images
 from mxio._scan import Records
 from mxio.errors import DataError, ParameterError
 from mxio.recordio import unpack
@@ -107,7 +107,7 @@ def _read_listed(root: str, names: str) -> Source:
                 raise DataError(f"{line.place}: {path!r} leads out of {root}", names)
             yield Sample(number, numbers, _read_picture(root, path))
 
-    return Source(samples(), lines.count, ())
+    return Source(samples(), count_parts(names, 1)[0], ())
 
 
 def _read_picture(root: str, name: str) -> bytes:
