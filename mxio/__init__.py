@@ -24,23 +24,17 @@ if TYPE_CHECKING:
     from mxio.tools.convert import ConvertReport, convert
     from mxio.tools.doctor import DoctorReport, doctor
     from mxio.tools.download import DownloadReport, download
-    from mxio.tools.info import FileInfo, info
-    from mxio.tools.repair import LostBytes, RepairReport, repair
     from mxio.tools.extract import ExtractReport, extract
     from mxio.tools.index import IndexReport, index
     from mxio.tools.info import FileInfo, info
+    from mxio.tools.merge import MergeReport, merge
+    from mxio.tools.pack import PackReport, pack
     from mxio.tools.repair import LostBytes, RepairReport, repair
     from mxio.tools.shuffle import shuffle
     from mxio.tools.split import split
     from mxio.tools.subset import subset
     from mxio.tools.verify import Damage, VerifyReport, verify
     from mxio.tools.view import ViewReport, view
-    from mxio.tools.convert import convert
-    from mxio.tools.download import download
-    from mxio.tools.merge import MergeReport, merge
-    from mxio.tools.pack import PackReport, pack
-    from mxio.tools.repair import RepairReport, repair
-    from mxio.tools.view import view
 
 __all__ = [
     "BenchReport",
@@ -51,7 +45,6 @@ __all__ = [
     "DataError",
     "DoctorReport",
     "DownloadReport",
-    "FileInfo",
     "ExtractReport",
     "FileInfo",
     "IndexReport",
@@ -109,8 +102,6 @@ _TOOLS = {
     "DownloadReport": "download",
     "download": "download",
     "Damage": "verify",
-    "DoctorReport": "doctor",
-    "DownloadReport": "download",
     "ExtractReport": "extract",
     "FileInfo": "info",
     "IndexReport": "index",
@@ -123,16 +114,12 @@ _TOOLS = {
     "bench": "bench",
     "card": "card",
     "cat": "cat",
-    "convert": "convert",
-    "doctor": "doctor",
-    "download": "download",
     "extract": "extract",
     "index": "index",
     "info": "info",
     "view": "view",
     "MergeReport": "merge",
     "PackReport": "pack",
-    "RepairReport": "repair",
     "merge": "merge",
     "pack": "pack",
     "repair": "repair",
@@ -140,7 +127,6 @@ _TOOLS = {
     "split": "split",
     "subset": "subset",
     "verify": "verify",
-    "view": "view",
 }
 
 
