@@ -316,6 +316,15 @@ def encode_jpeg(
     100.
     """
 
+def transcode_jpeg(data: Buffer, restart: int, max_pixels: int, /) -> bytes | str:
+    """The same coefficients and segments as a baseline JPEG with optimised Huffman
+    tables and a marker every `restart` MCUs (0 to 65535, 0: none), read again and
+    compared; or a sentence that says why the picture is to be kept as it is:
+    arithmetic coding, 12 bits, no JPEG, ...
+
+    DataError when it is damaged anywhere, or larger than max_pixels.
+    """
+
 def encode_png(
     pixels: Buffer, height: int, width: int, channels: int, level: int, bgr: bool, /
 ) -> bytes:

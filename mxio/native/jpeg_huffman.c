@@ -8,9 +8,9 @@
  * all of the first of two lies within, so its value is known.
  *
  *   0- 5 bits of all, with extra bits    24-31 bits of the first
- *   6    BAD                             32-47 value of the first of two
- *   7    ESCAPE                          48-63 mask of the last one's extra bits
- *   8-15 advance by the first
+ *   6    BAD                             32-47 value of the first of two; of a single
+ *   7    ESCAPE                                symbol, the bits of its code
+ *   8-15 advance by the first            48-63 mask of the last one's extra bits
  *  16-23 advance by all
  *
  * Advance counts coefficients. With one symbol the first is the last, so that both may
@@ -79,7 +79,7 @@ make_entry(unsigned code_length, unsigned size, unsigned advance)
     const unsigned length = code_length + size;
 
     return length | advance << 8 | advance << 16 | (uint64_t)length << 24 |
-           ((UINT64_C(1) << size) - 1) << 48;
+           (uint64_t)code_length << 32 | ((UINT64_C(1) << size) - 1) << 48;
 }
 
 /* A symbol is a run of zeros and the size of the value behind it, or the end. */
@@ -103,15 +103,14 @@ pair_entries(uint64_t *lookup)
             continue;
         const uint64_t second = single[(i << length) % (1U << LOOKUP)];
         const unsigned both = length + (second >> 24 & 0xFF);
-        const uint32_t mask = (uint32_t)(second >> 48);
-        const int code_end = (int)both - __builtin_popcount(mask);
+        const unsigned code_end = length + (second >> 32 & 0xFFFF);
         if ((second & ESCAPE) != 0 || code_end > LOOKUP)
             continue;
         const uint32_t own_mask = (uint32_t)(first >> 48);
         const int32_t value = extend(i >> (LOOKUP - length) & own_mask, own_mask);
         lookup[i] = both | (first & 0xFF00FF00) |
                     (uint64_t)(advance + (second >> 8 & 0xFF)) << 16 |
-                    (uint64_t)(uint16_t)value << 32 | (uint64_t)mask << 48;
+                    (uint64_t)(uint16_t)value << 32 | second >> 48 << 48;
     }
 }
 

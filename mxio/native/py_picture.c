@@ -5,6 +5,7 @@
 
 #include "augment.h"
 #include "jpeg.h"
+#include "jpeg_transcode.h"
 #include "png.h"
 #include "resize.h"
 
@@ -352,11 +353,43 @@ draw_plans(PyObject *module, PyObject *args)
     return out;
 }
 
+static PyObject *
+transcode_jpeg(PyObject *module, PyObject *args)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+    Py_buffer data;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    int restart;
+    long long max_pixels;
+    enum mxio_status status;
+
+    if (!PyArg_ParseTuple(args, "y*iL:transcode_jpeg", &data, &restart, &max_pixels))
+        return NULL;
+    if (restart < 0 || restart > MXIO_JPEG_MAX_RESTART) {
+        PyBuffer_Release(&data);
+        return PyErr_Format(PyExc_ValueError, "restart must be in [0, %d], got %d",
+                            MXIO_JPEG_MAX_RESTART, restart);
+    }
+    Py_BEGIN_ALLOW_THREADS status =
+        mxio_jpeg_transcode(data.buf, (size_t)data.len, (unsigned)restart, max_pixels,
+                            &bytes, &size, &err);
+    Py_END_ALLOW_THREADS PyBuffer_Release(&data);
+    if (status == MXIO_EFOREIGN)
+        return PyUnicode_FromString(err.message);
+    if (status != MXIO_OK)
+        return py_raise(PyModule_GetState(module), &err, NULL, NULL);
+    PyObject *out = PyBytes_FromStringAndSize((const char *)bytes, (Py_ssize_t)size);
+    mxio_free(bytes);
+    return out;
+}
+
 PyMethodDef py_picture_methods[] = {
     {"decode", decode, METH_VARARGS, "Pixels of a JPEG or PNG."},
     {"probe", probe, METH_O, "What the header of a JPEG or PNG says."},
     {"encode_jpeg", encode_jpeg, METH_VARARGS, "A baseline JPEG of pixels."},
     {"encode_png", encode_png, METH_VARARGS, "A PNG of pixels."},
+    {"transcode_jpeg", transcode_jpeg, METH_VARARGS, "A JPEG for fast reading."},
     {"resize", resize, METH_VARARGS, "Bilinear resize of pixels."},
     {"draw_plans", draw_plans, METH_VARARGS, "The plans that records would get."},
     {NULL, NULL, 0, NULL},

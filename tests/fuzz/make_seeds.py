@@ -183,6 +183,7 @@ def main() -> None:
         "png": pngs,
         "recordio": recordios,
         "rows": texts,
+        "transcode": jpegs,
     }
     seeds = kinds[target]()
     for number, seed in enumerate(seeds):

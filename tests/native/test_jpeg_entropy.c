@@ -78,7 +78,8 @@ agree(const struct pair *pair, const struct bytes *made, int channels,
     const struct answer ours = read_by(pair->own, made, channels, window);
     const struct answer theirs = read_by(pair->stock, made, channels, window);
 
-    if (ours.status != theirs.status || strcmp(ours.err.message, theirs.err.message))
+    if (ours.status != theirs.status ||
+        strcmp(ours.err.message, theirs.err.message) != 0)
         return check_failed(__FILE__, __LINE__, "\"%s\" beside \"%s\"",
                             ours.err.message, theirs.err.message);
     if (own && !(ours.status == MXIO_OK && mxio_jpeg_was_own(pair->own)))

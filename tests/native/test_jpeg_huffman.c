@@ -518,11 +518,10 @@ TEST(differences_add_up)
 TEST(a_full_block_has_no_end)
 {
     int16_t block[64];
-    char bits[400] = "0 ";
+    char bits[1 + 63 * 3 + sizeof "10 110 100"];
 
-    for (int k = 1; k < 64; k++)
-        strcat(bits, "000 ");
-    strcat(bits, "10 110 100");
+    memset(bits, '0', 1 + 63 * 3); /* DC 0, then 63 times -1 */
+    memcpy(bits + 1 + 63 * 3, "10 110 100", sizeof "10 110 100");
     CHECK(read_bits(bits, 0, block));
     CHECK_INT(block[0], 0);
     for (int k = 1; k < 64; k++)
