@@ -49,6 +49,42 @@ stretch_taps(float *out, const uint8_t *row, const struct mxio_tap *taps,
 }
 
 static void
+stretch_fours(float *out, const uint8_t *row, const struct mxio_fours *fours,
+              size_t width, int channels)
+{
+    for (size_t x = 0; x < width; x++) {
+        const uint8_t *in = row + fours[x].first;
+        const int16_t *weights = fours[x].weights;
+        for (int c = 0; c < channels; c++, in++) {
+            const int sum = in[0] * weights[0] + in[channels] * weights[1] +
+                            in[2 * channels] * weights[2] +
+                            in[3 * channels] * weights[3];
+            *out++ = (float)sum * (1.0f / (1 << MXIO_WEIGHT_BITS));
+        }
+    }
+}
+
+static uint8_t
+rounded(float value)
+{
+    const float low = value < 0 ? 0 : value;
+
+    return (uint8_t)((low > 255 ? 255 : low) + 0.5f);
+}
+
+static void
+blend_fours(uint8_t *out, const float *const rows[4], const float weights[4],
+            size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        float sum = rows[0][i] * weights[0];
+        for (int k = 1; k < 4; k++)
+            sum += rows[k][i] * weights[k];
+        out[i] = rounded(sum);
+    }
+}
+
+static void
 add_row(float *sum, const float *row, float weight, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -58,10 +94,8 @@ add_row(float *sum, const float *row, float weight, size_t count)
 static void
 round_row(uint8_t *out, const float *in, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        const float low = in[i] < 0 ? 0 : in[i];
-        out[i] = (uint8_t)((low > 255 ? 255 : low) + 0.5f);
-    }
+    for (size_t i = 0; i < count; i++)
+        out[i] = rounded(in[i]);
 }
 
 static void
@@ -144,6 +178,8 @@ const struct mxio_kernels mxio_kernels_scalar = {
     .stretch_row = stretch_row,
     .blend_rows = blend_rows,
     .stretch_taps = stretch_taps,
+    .stretch_fours = stretch_fours,
+    .blend_fours = blend_fours,
     .add_row = add_row,
     .round_row = round_row,
     .split_row = split_row,

@@ -31,6 +31,13 @@ struct mxio_tap {
     float weight;
 };
 
+/* Four neighbours in a row: the byte offset of the first, and weights that are multiples of
+ * 1 / 2048. */
+struct mxio_fours {
+    int32_t first;
+    int16_t weights[4];
+};
+
 /* A point of a picture in 1 / 32 pixel. */
 #define MXIO_WARP_STEPS 32
 /* Weights of its taps are multiples of 1 / 16384. */
@@ -64,6 +71,14 @@ struct mxio_kernels {
      */
     void (*stretch_taps)(float *out, const uint8_t *row, const struct mxio_tap *taps,
                          const size_t *end, size_t width, int channels);
+
+    /* The same by four neighbours each. */
+    void (*stretch_fours)(float *out, const uint8_t *row,
+                          const struct mxio_fours *fours, size_t width, int channels);
+
+    /* The sum of rows[k][i] * weights[k], k rising, clamped and rounded half up. */
+    void (*blend_fours)(uint8_t *out, const float *const rows[4],
+                        const float weights[4], size_t count);
 
     /* sum + row * weight, count values. */
     void (*add_row)(float *sum, const float *row, float weight, size_t count);

@@ -135,28 +135,108 @@ add_row(float *sum, const float *row, float weight, size_t count)
     mxio_kernels_scalar.add_row(sum + i, row + i, weight, count - i);
 }
 
+/* Eight values, clamped and rounded half up, in 32 bits each. */
+AVX2 static inline __m256i
+rounded(__m256 values)
+{
+    const __m256 inside =
+        _mm256_min_ps(_mm256_max_ps(values, _mm256_setzero_ps()), _mm256_set1_ps(255));
+
+    return _mm256_cvttps_epi32(_mm256_add_ps(inside, _mm256_set1_ps(0.5f)));
+}
+
+/* Sixteen of them to bytes. */
+AVX2 static inline void
+store_bytes(uint8_t *out, __m256i low, __m256i high)
+{
+    const __m256i words =
+        _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xD8);
+
+    _mm_storeu_si128((__m128i *)out,
+                     _mm_packus_epi16(_mm256_castsi256_si128(words),
+                                      _mm256_extracti128_si256(words, 1)));
+}
+
 AVX2 static void
 round_row(uint8_t *out, const float *in, size_t count)
 {
-    const __m256 zero = _mm256_setzero_ps(), most = _mm256_set1_ps(255);
-    const __m256 half = _mm256_set1_ps(0.5f);
     size_t i = 0;
 
-    for (; i + 16 <= count; i += 16) {
-        __m256i value[2];
-        for (int k = 0; k < 2; k++) {
-            const __m256 inside =
-                _mm256_min_ps(_mm256_max_ps(_mm256_loadu_ps(in + i + 8 * k), zero),
-                              most);
-            value[k] = _mm256_cvttps_epi32(_mm256_add_ps(inside, half));
-        }
-        const __m256i words =
-            _mm256_permute4x64_epi64(_mm256_packus_epi32(value[0], value[1]), 0xD8);
-        _mm_storeu_si128((__m128i *)(out + i),
-                         _mm_packus_epi16(_mm256_castsi256_si128(words),
-                                          _mm256_extracti128_si256(words, 1)));
-    }
+    for (; i + 16 <= count; i += 16)
+        store_bytes(out + i, rounded(_mm256_loadu_ps(in + i)),
+                    rounded(_mm256_loadu_ps(in + i + 8)));
     mxio_kernels_scalar.round_row(out + i, in + i, count - i);
+}
+
+/* Four neighbours of 3 or 4 channels to pairs: the first two in the low half, the others
+ * in the high one. */
+static const int8_t fours_3[32] = {0,  -1, 3,  -1, 1,  -1, 4,  -1, 2,  -1, 5,
+                                   -1, -1, -1, -1, -1, 6,  -1, 9,  -1, 7,  -1,
+                                   10, -1, 8,  -1, 11, -1, -1, -1, -1, -1};
+static const int8_t fours_4[32] = {0,  -1, 4,  -1, 1,  -1, 5,  -1, 2,  -1, 6,
+                                   -1, 3,  -1, 7,  -1, 8,  -1, 12, -1, 9,  -1,
+                                   13, -1, 10, -1, 14, -1, 11, -1, 15, -1};
+
+/* Four neighbours in a row, weighted: two sums for each channel. */
+AVX2 static inline __m256i
+four_taps(const uint8_t *in, const int16_t *weights, __m256i fours)
+{
+    const __m256i pixels =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)in));
+    const __m256i pairs =
+        _mm256_castsi128_si256(_mm_loadl_epi64((const __m128i *)weights));
+    const __m256i by =
+        _mm256_permutevar8x32_epi32(pairs, _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
+
+    return _mm256_madd_epi16(_mm256_shuffle_epi8(pixels, fours), by);
+}
+
+/* Of 3 channels each store covers the end of the last. */
+AVX2 static void
+stretch_fours(float *out, const uint8_t *row, const struct mxio_fours *fours,
+              size_t width, int channels)
+{
+    const __m256i order =
+        _mm256_loadu_si256((const __m256i *)(channels == 3 ? fours_3 : fours_4));
+    const __m128 unit = _mm_set1_ps(1.0f / (1 << MXIO_WEIGHT_BITS));
+
+    if (channels == 1) {
+        mxio_kernels_scalar.stretch_fours(out, row, fours, width, channels);
+        return;
+    }
+    for (size_t x = 0; x < width; x++) {
+        const __m256i sums = four_taps(row + fours[x].first, fours[x].weights, order);
+        const __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(sums),
+                                          _mm256_extracti128_si256(sums, 1));
+        _mm_storeu_ps(out + x * (size_t)channels,
+                      _mm_mul_ps(_mm_cvtepi32_ps(sum), unit));
+    }
+}
+
+/* Eight values of the four rows, summed in their order. */
+AVX2 static inline __m256
+sum_fours(const float *const rows[4], const float weights[4], size_t i)
+{
+    __m256 sum =
+        _mm256_mul_ps(_mm256_loadu_ps(rows[0] + i), _mm256_set1_ps(weights[0]));
+
+    for (int k = 1; k < 4; k++)
+        sum = _mm256_add_ps(sum, _mm256_mul_ps(_mm256_loadu_ps(rows[k] + i),
+                                               _mm256_set1_ps(weights[k])));
+    return sum;
+}
+
+AVX2 static void
+blend_fours(uint8_t *out, const float *const rows[4], const float weights[4],
+            size_t count)
+{
+    size_t i = 0;
+
+    for (; i + 16 <= count; i += 16)
+        store_bytes(out + i, rounded(sum_fours(rows, weights, i)),
+                    rounded(sum_fours(rows, weights, i + 8)));
+    const float *const rest[4] = {rows[0] + i, rows[1] + i, rows[2] + i, rows[3] + i};
+    mxio_kernels_scalar.blend_fours(out + i, rest, weights, count - i);
 }
 
 /* Where byte k of channel c of 16 RGB pixels lies in the 48 bytes; one mask per 16
@@ -244,29 +324,6 @@ warp_row(uint8_t *out, const uint8_t *from, size_t stride,
                                  channels);
 }
 
-/* Four neighbours of 3 or 4 channels to pairs: the first two in the low half, the others
- * in the high one. */
-static const int8_t fours_3[32] = {0,  -1, 3,  -1, 1,  -1, 4,  -1, 2,  -1, 5,
-                                   -1, -1, -1, -1, -1, 6,  -1, 9,  -1, 7,  -1,
-                                   10, -1, 8,  -1, 11, -1, -1, -1, -1, -1};
-static const int8_t fours_4[32] = {0,  -1, 4,  -1, 1,  -1, 5,  -1, 2,  -1, 6,
-                                   -1, 3,  -1, 7,  -1, 8,  -1, 12, -1, 9,  -1,
-                                   13, -1, 10, -1, 14, -1, 11, -1, 15, -1};
-
-/* Four neighbours in a row, weighted: two sums for each channel. */
-AVX2 static inline __m256i
-four_taps(const uint8_t *in, const int16_t *weights, __m256i fours)
-{
-    const __m256i pixels =
-        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)in));
-    const __m256i pairs =
-        _mm256_castsi128_si256(_mm_loadl_epi64((const __m128i *)weights));
-    const __m256i by =
-        _mm256_permutevar8x32_epi32(pairs, _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
-
-    return _mm256_madd_epi16(_mm256_shuffle_epi8(pixels, fours), by);
-}
-
 /* One pixel, in the low 4 bytes. */
 AVX2 static inline uint32_t
 sum_taps(const uint8_t *in, size_t stride, const int16_t *weights, int taps,
@@ -343,6 +400,8 @@ const struct mxio_kernels mxio_kernels_avx2 = {
     .stretch_row = stretch_row,
     .blend_rows = blend_rows,
     .stretch_taps = stretch_taps,
+    .stretch_fours = stretch_fours,
+    .blend_fours = blend_fours,
     .add_row = add_row,
     .round_row = round_row,
     .split_row = split_row,

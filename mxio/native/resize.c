@@ -265,11 +265,36 @@ taps_fill(struct mxio_taps *taps, const struct scale *scale, int start, int coun
     return MXIO_OK;
 }
 
+/* Cubic: four neighbours that the view holds, the weights of taps at an edge added up. */
+static enum mxio_status
+fours_fill(struct mxio_buffer *room, const struct scale *scale, int start, int count,
+           bool flip, const struct mxio_view *from, struct mxio_error *err)
+{
+    const int end = from->held.x + from->held.width - 4;
+    const enum mxio_status status =
+        mxio_buffer_need(room, (size_t)count * sizeof(struct mxio_fours), err);
+
+    if (status != MXIO_OK)
+        return status;
+    struct mxio_fours *fours = (void *)room->bytes;
+    for (int i = 0; i < count; i++) {
+        struct mxio_tap taps[MXIO_KEPT_ROWS];
+        kernel_taps(scale, flip ? start + count - 1 - i : start + i, taps);
+        const int first = taps[0].from < end ? taps[0].from : end;
+        fours[i] =
+            (struct mxio_fours){.first = (first - from->held.x) * from->channels};
+        for (int k = 0; k < 4; k++)
+            fours[i].weights[taps[k].from - first] += (int16_t)(taps[k].weight * ONE);
+    }
+    return MXIO_OK;
+}
+
 /* ---- rows ---- */
 
 void
 mxio_resizer_free(struct mxio_resizer *resizer)
 {
+    mxio_buffer_free(&resizer->fours);
     axis_free(&resizer->x);
     axis_free(&resizer->y);
     taps_free(&resizer->columns);
@@ -293,6 +318,7 @@ fill_tables(struct mxio_resizer *resizer, struct mxio_size to, enum mxio_inter i
     enum mxio_status status;
 
     resizer->bilinear = x.inter == MXIO_INTER_LINEAR;
+    resizer->by_fours = false;
     if (resizer->bilinear) {
         status = axis_fill(&resizer->x, &x, window.x, window.width, flip, err);
         if (status == MXIO_OK)
@@ -301,9 +327,12 @@ fill_tables(struct mxio_resizer *resizer, struct mxio_size to, enum mxio_inter i
             resizer->x.first[i] = (resizer->x.first[i] - from->held.x) * from->channels;
         return status;
     }
-    status = taps_fill(&resizer->columns, &x, window.x, window.width, flip, err);
+    status = taps_fill(&resizer->rows, &y, window.y, window.height, false, err);
+    resizer->by_fours = x.inter == MXIO_INTER_CUBIC && from->held.width >= 4;
+    if (status == MXIO_OK && resizer->by_fours)
+        return fours_fill(&resizer->fours, &x, window.x, window.width, flip, from, err);
     if (status == MXIO_OK)
-        status = taps_fill(&resizer->rows, &y, window.y, window.height, false, err);
+        status = taps_fill(&resizer->columns, &x, window.x, window.width, flip, err);
     if (status != MXIO_OK)
         return status;
     for (size_t i = 0; i < resizer->columns.end[window.width - 1]; i++) {
@@ -409,8 +438,36 @@ taps_row(struct mxio_resizer *resizer, int y)
     return resizer->out.bytes;
 }
 
+static void
+stretch_fours(struct mxio_resizer *resizer, const uint8_t *row, void *out)
+{
+    resizer->kernels->stretch_fours(out, row, (const void *)resizer->fours.bytes,
+                                    (size_t)resizer->window.width,
+                                    resizer->from->channels);
+}
+
+/* Four rows are kept at once: those of neighbours are in slots of their own. */
+static const uint8_t *
+fours_row(struct mxio_resizer *resizer, int y)
+{
+    const struct mxio_tap *taps = resizer->rows.taps + (size_t)y * 4;
+    const float *rows[4];
+    float weights[4];
+
+    for (int k = 0; k < 4; k++) {
+        rows[k] = stretched_row(resizer, taps[k].from, MXIO_KEPT_ROWS, stretch_fours);
+        weights[k] = taps[k].weight;
+    }
+    resizer->kernels->blend_fours(resizer->out.bytes, rows, weights,
+                                  (size_t)resizer->window.width *
+                                      (size_t)resizer->from->channels);
+    return resizer->out.bytes;
+}
+
 const uint8_t *
 mxio_resizer_row(struct mxio_resizer *resizer, int y)
 {
-    return resizer->bilinear ? bilinear_row(resizer, y) : taps_row(resizer, y);
+    return resizer->bilinear   ? bilinear_row(resizer, y)
+           : resizer->by_fours ? fours_row(resizer, y)
+                               : taps_row(resizer, y);
 }

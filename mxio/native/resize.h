@@ -42,8 +42,9 @@ struct mxio_taps {
 
 struct mxio_resizer {
     const struct mxio_kernels *kernels;
-    bool bilinear;
+    bool bilinear, by_fours; /* else by taps */
     struct mxio_axis x, y;
+    struct mxio_buffer fours; /* of the columns */
     struct mxio_taps columns, rows;
     struct mxio_buffer stretched[MXIO_KEPT_ROWS];
     int held_row[MXIO_KEPT_ROWS];

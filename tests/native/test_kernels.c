@@ -222,6 +222,64 @@ TEST(stretching_by_taps_adds_them_in_their_order)
         }
 }
 
+TEST(stretching_by_fours_weighs_four_neighbours)
+{
+    FOR_EACH_LEVEL(kernels)
+    for (int k = 0; k < 3; k++)
+        for (int width = 0; width <= WIDEST; width += 1 + width / 20) {
+            const int channels = channel_counts[k];
+            const size_t size = (size_t)(width * channels) * 4 + MXIO_SLACK;
+            uint8_t *row = noise((size_t)((WIDEST + 3) * channels), (uint32_t)width);
+            float *out = guarded(size);
+            struct mxio_fours fours[WIDEST];
+            uint32_t state = (uint32_t)width + 1;
+            for (int x = 0; x < width; x++) {
+                fours[x].first = any_below(&state, WIDEST) * channels;
+                for (int i = 0; i < 4; i++)
+                    fours[x].weights[i] = (int16_t)(any_below(&state, 4097) - 1500);
+            }
+            kernels->stretch_fours(out, row, fours, (size_t)width, channels);
+            for (int i = 0; i < width * channels; i++) {
+                const struct mxio_fours *by = &fours[i / channels];
+                const uint8_t *in = row + by->first + i % channels;
+                double sum = 0;
+                for (int n = 0; n < 4; n++)
+                    sum += in[n * channels] * by->weights[n] / 2048.0;
+                CHECK_INT(bits_of(out[i]), bits_of((float)sum));
+            }
+            CHECK(guard_is_whole(out, size));
+            free(row);
+            free(out);
+        }
+}
+
+TEST(blending_by_fours_adds_in_order_and_rounds)
+{
+    FOR_EACH_LEVEL(kernels)
+    for (int count = 0; count <= WIDEST; count++) {
+        float *rows[4];
+        const float weights[4] = {-0.07F, 0.61F, 0.53F, -0.072F};
+        uint8_t *out = guarded((size_t)count);
+        uint32_t state = (uint32_t)count + 1;
+        for (int k = 0; k < 4; k++) {
+            rows[k] = guarded((size_t)count * 4);
+            for (int i = 0; i < count; i++)
+                rows[k][i] = (float)(any_below(&state, 7000) - 500) / 19;
+        }
+        kernels->blend_fours(out, (const float *const *)rows, weights, (size_t)count);
+        for (int i = 0; i < count; i++) {
+            float sum = 0;
+            for (int k = 0; k < 4; k++)
+                sum = plus_product(sum, rows[k][i], weights[k]);
+            CHECK_INT(out[i], floorf(fmaxf(0, fminf(255, sum)) + 0.5F));
+        }
+        CHECK(guard_is_whole(out, (size_t)count));
+        for (int k = 0; k < 4; k++)
+            free(rows[k]);
+        free(out);
+    }
+}
+
 TEST(rows_are_added_up_and_rounded)
 {
     FOR_EACH_LEVEL(kernels)
@@ -353,6 +411,8 @@ main(void)
     RUN(warping_weighs_four_neighbours_and_rounds_half_up);
     RUN(the_filters_of_png_are_undone);
     RUN(stretching_by_taps_adds_them_in_their_order);
+    RUN(stretching_by_fours_weighs_four_neighbours);
+    RUN(blending_by_fours_adds_in_order_and_rounds);
     RUN(rows_are_added_up_and_rounded);
     RUN(warping_by_taps_weighs_all_neighbours_and_clamps);
     return check_result();
