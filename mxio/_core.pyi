@@ -283,6 +283,11 @@ def list_labels(text: Buffer, path: str, ids: Buffer, width: int, /) -> Block:
     (ids, width), NaN for an id that it does not list. DataError names the line.
     """
 
+def permutation(seed: int, epoch: int, count: int, first: int, rows: int, /) -> Block:
+    """Positions first, first + 1, ... of the permutation of 0 .. count - 1 that an
+    epoch of `count` records has: `rows` uint64; behind the last comes the first again.
+    """
+
 def parse_index(text: Buffer, path: str, /) -> tuple[Block, Block]:
     """(keys as int64, offsets as uint64) of a text index whose keys are integers, in
     the file's order.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mxio import _core, _mean, _state
 from mxio._cores import cores
 from mxio._files import read_index, read_whole, resolve
+from mxio._identities import Identities, identities_of
 from mxio._stats import Stats
 from mxio._views import View
 from mxio.params import TABLE
@@ -228,6 +229,11 @@ class ImageLoader:
     def offsets(self) -> NDArray[np.uint64]:
         """A copy of the offsets of all record heads known so far."""
         return np.frombuffer(memoryview(self._core.offsets()), np.uint64)
+
+    @functools.cached_property
+    def identities(self) -> Identities:
+        """The identities of the data set, whatever part of it this is."""
+        return identities_of(self.options, self._view)
 
     def count(self) -> int:
         """Records of this part."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mxio import _state, params
+from mxio._identities import Identities
 from mxio._options import NumpyOptions
 from mxio._ranks import fill_rank
 from mxio._stats import Stats
@@ -83,6 +84,13 @@ class ImageRecordLoader:
         """
         _state.refuse_while(self._epoch_under_way() is not None, "loader")
         self._cursor.load(*_state.check(self._loader, state))
+
+    @property
+    def identities(self) -> Identities:
+        """Which records are whose, see `Identities`: from InsightFace's layout, or else
+        from the labels, whose scan reads every header once.
+        """
+        return self._loader.identities
 
     def errors(self) -> list[BadRecord]:
         """The records that on_error='skip' left out or 'replace' replaced so far."""

@@ -5,6 +5,7 @@
 
 #include "labels.h"
 #include "reader.h"
+#include "rng.h"
 #include "scan.h"
 
 /* Rows of one call: what bounds its memory. */
@@ -374,7 +375,38 @@ list_labels(PyObject *module, PyObject *args)
     return status == MXIO_OK ? py_block_wrap(state, labels) : NULL;
 }
 
+/* Positions first, first + 1, ... of a permutation of 0 .. count - 1; behind the last
+ * comes the first again. */
+static PyObject *
+permutation(PyObject *module, PyObject *args)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_block *block = NULL;
+    unsigned long long epoch, count, first;
+    long long seed;
+    Py_ssize_t rows;
+
+    if (!PyArg_ParseTuple(args, "LKKKn:permutation", &seed, &epoch, &count, &first,
+                          &rows))
+        return NULL;
+    if (count == 0 || rows < 0) {
+        PyErr_Format(PyExc_ValueError,
+                     "count must be above 0 and rows not below, got %llu and %zd",
+                     count, rows);
+        return NULL;
+    }
+    if (mxio_block_new(&block, (size_t)rows * sizeof(uint64_t), &err) != MXIO_OK)
+        return py_raise(PyModule_GetState(module), &err, NULL, NULL);
+    const struct mxio_permutation order = mxio_permutation_make(seed, epoch, count);
+    uint64_t *out = (uint64_t *)(void *)block->bytes;
+    Py_BEGIN_ALLOW_THREADS for (Py_ssize_t i = 0; i < rows; i++) out[i] =
+        mxio_permutation_at(&order, (first + (uint64_t)i) % count);
+    Py_END_ALLOW_THREADS return py_block_wrap(PyModule_GetState(module), block);
+}
+
 PyMethodDef py_scan_methods[] = {
+    {"permutation", permutation, METH_VARARGS,
+     "Part of a permutation: seed, epoch, count, first, rows."},
     {"list_labels", list_labels, METH_VARARGS,
      "Labels of a list file for an array of ids."},
     {NULL, NULL, 0, NULL},

@@ -6,6 +6,7 @@ from typing import Any, Unpack
 import torch
 
 from mxio import params
+from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
 from mxio._stats import Stats
@@ -122,6 +123,11 @@ class ImageRecordDataset(EpochDataset):
         workers = max(1, self._declared_workers)
         readers = [self._readers.get(worker, workers) for worker in range(workers)]
         return sum(r.count() if self._samples else r.batches() for r in readers)
+
+    @property
+    def identities(self) -> Identities:
+        """Which records are whose, see `mxio.adapters.insightface.Identities`."""
+        return self._readers.get().identities
 
     def errors(self) -> list[BadRecord]:
         """The records that were left out or replaced in this process."""

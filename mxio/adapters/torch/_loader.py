@@ -8,6 +8,7 @@ import torch
 
 from mxio import _state, params
 from mxio._epochs import check_epoch
+from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
 from mxio._stats import Stats
@@ -155,6 +156,11 @@ class Loader:
         if self._under_way():
             self._end("a state was loaded since it began")
         self._cursor.load(epoch, samples)
+
+    @property
+    def identities(self) -> Identities:
+        """Which records are whose, see `mxio.adapters.insightface.Identities`."""
+        return self._readers.get().identities
 
     def errors(self) -> list[BadRecord]:
         """The records that on_error='skip' left out or 'replace' replaced so far."""
