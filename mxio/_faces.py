@@ -61,7 +61,8 @@ def identity_ranges(records: Records, faces: FaceRecords) -> NDArray[np.int64]:
     DataError for ranges that are not within the images.
     """
     labels = records.heads(faces.identities, 2).label
-    ranges = labels.astype(np.int64)
+    whole = np.isfinite(labels) & (np.abs(labels) < 2**62)
+    ranges = np.where(whole, labels, 0).astype(np.int64)
     image_keys = faces.keys[faces.images.astype(np.int64)]
     if len(ranges) and ranges.max() >= _EXACT:
         ranges = _exact_ranges(records, faces, image_keys, ranges)
@@ -71,9 +72,9 @@ def identity_ranges(records: Records, faces: FaceRecords) -> NDArray[np.int64]:
         row = int(np.flatnonzero(wrong)[0])
         key = faces.keys[int(faces.identities[row])]
         raise DataError(
-            f"{records.files[0]}: the identity of key {key}"
-            f" has the images {ranges[row, 0]} to {ranges[row, 1] - 1}, there are"
-            f" {low} to {high - 1}",
+            f"{records.files[0]}: the identity of key {key} has the images"
+            f" {labels[row, 0]:.0f} to {labels[row, 1] - 1:.0f},"
+            f" there are {low} to {high - 1}",
             records.files[0],
             int(faces.identities[row]),
         )

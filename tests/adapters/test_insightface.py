@@ -14,7 +14,7 @@ from mxio import DataError, LabelRange, ParameterError, _core
 from mxio.adapters.insightface import Identities, IdentityBatches, get_dataloader
 from mxio.adapters.numpy import ImageRecordLoader
 from tests.conftest import run_python
-from tests.face_records import face, face_file, image, write
+from tests.face_records import face, face_file, image, pair, write
 
 COUNTS = [3, 1, 5, 2, 4]
 
@@ -94,17 +94,31 @@ def test_identities_of_a_plain_file_are_its_labels(tmp_path: Path) -> None:
         assert groups(some.identities) == [[1, 3], [0, 2, 4]]
 
 
-def test_an_identity_of_images_that_are_not_there_is_damage(tmp_path: Path) -> None:
-    from tests.face_records import pair
-
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        ((1, 9), "1 to 8"),
+        ((0, 3), "0 to 2"),
+        ((3, 3), "3 to 2"),
+        ((float("nan"), 3), "nan to 2"),
+        ((1, float("inf")), "1 to inf"),
+        ((1e30, 2e30), "to"),
+    ],
+)
+def test_an_identity_of_images_that_are_not_there_is_damage(
+    tmp_path: Path, labels: tuple[float, float], shown: str
+) -> None:
     images = [(key, image(key, 0.0)) for key in range(1, 4)]
-    write(tmp_path, [*images, (4, pair(4, 1, 9)), (0, pair(0, 4, 5))])
+    write(tmp_path, [*images, (4, pair(4, *labels)), (0, pair(0, 4, 5))])
 
     with (
         loader(tmp_path) as batches,
-        pytest.raises(DataError, match="key 4 has the images 1 to 8, there are 1 to 3"),
+        pytest.raises(DataError, match=f"key 4 has the images .*{shown}") as caught,
     ):
         _ = batches.identities
+
+    assert "there are 1 to 3" in str(caught.value)
+    assert caught.value.record == 3
 
 
 def batches_of(identities: Identities, **options: Any) -> list[list[int]]:
