@@ -10,6 +10,9 @@
 An unknown or missing parameter is a plain TypeError.
 """
 
+import builtins
+from typing import TypeGuard
+
 __all__ = ["DataError", "MXNetError", "MxioError", "ParameterError", "system_error"]
 
 
@@ -56,11 +59,26 @@ _system_kinds: dict[type[OSError], type[OSError]] = {}
 
 def system_error(number: int, message: str, path: str | None = None) -> OSError:
     """An MxioError that is also the OSError which fits the errno `number`."""
-    builtin = type(OSError(number, message))
+    kind = _system_kind(type(OSError(number, message)))
+    return kind(number, message, path) if path is not None else kind(number, message)
+
+
+def _system_kind(builtin: type[OSError]) -> type[OSError]:
     if builtin not in _system_kinds:
         body = {"__module__": __name__}
         _system_kinds[builtin] = type(
             f"Mxio{builtin.__name__}", (builtin, MxioError), body
         )
-    kind = _system_kinds[builtin]
-    return kind(number, message, path) if path is not None else kind(number, message)
+    return _system_kinds[builtin]
+
+
+def __getattr__(name: str) -> type[OSError]:
+    """A system failure by its name: another process has to know what it unpickles."""
+    builtin = getattr(builtins, name.removeprefix("Mxio"), None)
+    if name.startswith("Mxio") and _is_system_error(builtin):
+        return _system_kind(builtin)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _is_system_error(thing: object) -> TypeGuard[type[OSError]]:
+    return isinstance(thing, type) and issubclass(thing, OSError)

@@ -23,6 +23,7 @@ from tests.conftest import (
     iterator,
     picture,
     record,
+    run_python,
     write_rec,
 )
 
@@ -631,3 +632,26 @@ def test_a_system_error_is_also_the_matching_os_error(
     assert isinstance(error, MxioError)
     assert (error.errno, error.strerror, error.filename) == (number, "what", "a.rec")
     assert type(system_error(number, "more")) is type(error)
+
+
+def test_a_system_error_crosses_to_another_process() -> None:
+    # The one of a DataLoader worker could not be pickled, and its parent waited for
+    # ever. The other process may not have raised one yet.
+    error = system_error(110, "no batch within timeout=0.5 s", "a.rec")
+    program = """
+import pickle, sys
+error = pickle.loads(bytes.fromhex(sys.argv[1]))
+print(type(error).__name__, isinstance(error, TimeoutError), error)
+"""
+
+    done = run_python(program, pickle.dumps(error).hex())
+
+    assert done.stdout == (
+        f"MxioTimeoutError True [Errno 110] {error.strerror}: 'a.rec'\n"
+    ), done.stderr
+
+
+@pytest.mark.parametrize("name", ["MxioValueError", "MxioNoSuchError", "TimeoutError"])
+def test_other_names_are_no_system_errors(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'"):
+        getattr(errors, name)
