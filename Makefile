@@ -68,15 +68,18 @@ cover: ## lines that no test reaches: C by gcov, Python by coverage
 	$(PYTHON) -m coverage run -m pytest
 	$(PYTHON) -m coverage report --show-missing --skip-covered
 
-soak: ## long runs, not in CI: every fuzz target for 10 minutes
+soak: ## long runs, not in CI: memory, exits; every fuzz target for 10 minutes
+	$(PYTHON) -m pytest -m soak
 	for target in tests/fuzz/fuzz_*.c; do \
 	    name=$$(basename $$target .c); $(MAKE) fuzz T=$${name#fuzz_} S=600 || exit 1; \
 	done
 
-# tests/integration/clients.py says how to get them; REFERENCE= is a Python with MXNet itself.
-integration: ## public MXNet programs: INSIGHTFACE= and MXNET= folders
-	$(PYTHON) tests/integration/clients.py --insightface $(INSIGHTFACE) --mxnet $(MXNET) \
-	$(if $(REFERENCE),--reference $(REFERENCE))
+# The extra [integration] has the packages; tests/integration/clients.py says how to get the
+# programs, and REFERENCE= is a Python with MXNet itself.
+integration: ## packages beside mxio; with INSIGHTFACE= and MXNET= folders public MXNet programs
+	$(PYTHON) -m pytest -m integration
+	$(if $(INSIGHTFACE),$(PYTHON) tests/integration/clients.py --insightface $(INSIGHTFACE) \
+	    --mxnet $(MXNET) $(if $(REFERENCE),--reference $(REFERENCE)))
 
 bench: ## images per second beside other loaders: D=folder of JPEGs, or a .rec
 	$(PYTHON) bench/throughput.py $(D)

@@ -36,13 +36,17 @@ EXPECTED = {
         "batch  (8, 3, 128, 128) torch.float32",
         "sample (3, 128, 128) torch.float32, label",
     ],
+    "train_cnn.py": [
+        "epoch 20: mean loss",
+        "at least 9 of 10: True",
+    ],
     "two_ranks_partitions.py": [
         "rank 0 read",
         "rank 1 read",
         "together they read every record exactly once: True",
     ],
 }
-NEED_TORCH = ["torch_dataset.py", "two_ranks_partitions.py"]
+NEED_TORCH = ["torch_dataset.py", "train_cnn.py", "two_ranks_partitions.py"]
 
 
 def test_every_example_is_checked_here() -> None:

@@ -34,7 +34,8 @@ def test_a_read_that_hangs_is_an_error_that_says_where(
     # A worker could not send its error home: the parent waited for ever.
     (tmp_path / "stuck.c").write_text(STUCK)
     library = tmp_path / "stuck.so"
-    command = ["gcc", "-shared", "-fPIC", "-o", library, tmp_path / "stuck.c", "-ldl"]
+    source = tmp_path / "stuck.c"
+    command = ["gcc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
     subprocess.run(command, check=True)
     program = f"""{FACES}
 given["timeout"] = 0.5
