@@ -601,9 +601,9 @@ def kill_and_resume(
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """3000 records of the same small pictures."""
+    """1000 records of the same small pictures."""
     pictures = [encoded(picture(i, 24, 24), ".jpg") for i in range(20)]
-    payloads = [record(pictures[i % 20], float(i % 5), i) for i in range(3000)]
+    payloads = [record(pictures[i % 20], float(i % 5), i) for i in range(1000)]
     return write_rec(tmp_path, payloads, "large")[0]
 
 
@@ -632,7 +632,7 @@ def test_memory_does_not_grow_with_the_number_of_samples(tmp_path: Path) -> None
     """tarfile remembers every member, read or written, unless told not to."""
     payload = record(encoded(picture(1, 24, 24), ".jpg"), 3.0)
     few, _, _ = write_rec(tmp_path, [payload] * 50, "few")
-    many, _, _ = write_rec(tmp_path, [payload] * 1500, "many")
+    many, _, _ = write_rec(tmp_path, [payload] * 500, "many")
     mxio.convert(few, tmp_path / "first.tar")  # what is loaded once
 
     written = [peak_of(rec, rec.with_suffix(".tar")) for rec in (few, many)]
