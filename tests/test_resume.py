@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from mxio._packing import PackReport, pack_list
 from mxio.errors import DataError, ParameterError
 from mxio.im2rec import main
 from tests.im2rec_files import photo, write_image, write_list
+from tests.small_disk import small_disk
 
 COUNT = 30
 
@@ -233,6 +235,53 @@ def test_a_disk_that_fills_up_keeps_what_was_whole(
     assert report.resumed > 0
     whole = (tmp_path / "whole.rec").read_bytes()
     assert (tmp_path / "o.rec").read_bytes() == whole
+
+
+def test_a_full_disk_is_told_and_can_be_gone_on_with(
+    tmp_path: Path,
+    images: Path,
+    interrupted_at: Callable[[int], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pack(images, tmp_path / "whole.rec")
+    size = (tmp_path / "whole.rec").stat().st_size
+    interrupted_at(0)  # a checkpoint after every line
+    with small_disk(tmp_path, size // 2) as disk:
+        words = [str(images), str(tmp_path / "root"), str(disk / "o.rec")]
+
+        full = main(words)
+        told = capsys.readouterr().err
+        left = set(os.listdir(disk))
+        grow = ["mount", "-o", f"remount,size={4 * size}", str(disk)]
+        subprocess.run(grow, check=True)
+        code = main([*words, "--resume"])
+
+        assert (full, code) == (1, 0)
+        assert f"No space left on device: '{disk}/o.rec'" in told
+        assert left == {"o.rec.partial", "o.idx.partial", "o.rec.journal"}
+        whole = (tmp_path / "whole.rec").read_bytes()
+        assert (disk / "o.rec").read_bytes() == whole
+
+
+def test_a_full_disk_without_a_checkpoint_is_empty_again(
+    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with small_disk(tmp_path, 8192) as disk:
+        code = main([str(images), str(tmp_path / "root"), str(disk / "o.rec")])
+
+        assert code == 1
+        assert "No space left on device" in capsys.readouterr().err
+        assert os.listdir(disk) == []
+
+
+def test_a_read_only_disk_is_told(
+    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with small_disk(tmp_path, 8192, "ro") as disk:
+        code = main([str(images), str(tmp_path / "root"), str(disk / "o.rec")])
+
+    assert code == 1
+    assert f"Read-only file system: '{disk}/o.rec'" in capsys.readouterr().err
 
 
 def test_the_report_has_line_path_and_reason(tmp_path: Path) -> None:
