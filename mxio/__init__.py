@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mxio.tools.info import FileInfo, info
     from mxio.tools.merge import MergeReport, merge
     from mxio.tools.pack import PackReport, pack
+    from mxio.tools.repack import KeptPicture, RepackReport, repack
     from mxio.tools.repair import LostBytes, RepairReport, repair
     from mxio.tools.shuffle import shuffle
     from mxio.tools.split import split
@@ -48,6 +49,7 @@ __all__ = [
     "ExtractReport",
     "FileInfo",
     "IndexReport",
+    "KeptPicture",
     "LabelRange",
     "LostBytes",
     "MXNetError",
@@ -56,6 +58,7 @@ __all__ = [
     "PackReport",
     "ParameterError",
     "RecordDataset",
+    "RepackReport",
     "RepairReport",
     "Selection",
     "VerifyReport",
@@ -81,6 +84,7 @@ __all__ = [
     "nd",
     "pack",
     "recordio",
+    "repack",
     "repair",
     "shuffle",
     "split",
@@ -122,6 +126,9 @@ _TOOLS = {
     "PackReport": "pack",
     "merge": "merge",
     "pack": "pack",
+    "KeptPicture": "repack",
+    "RepackReport": "repack",
+    "repack": "repack",
     "repair": "repair",
     "shuffle": "shuffle",
     "split": "split",

@@ -244,6 +244,7 @@ class Packer:
     def __init__(
         self,
         unchanged: bool,
+        transcode: bool,
         channels: int,
         center_crop: bool,
         resize: int,
@@ -257,7 +258,8 @@ class Packer:
     ) -> None:
         """Threads start with the first picture.
 
-        unchanged: the files' bytes as they are. channels: 1, 3, or 0 for those stored,
+        unchanged: the files' pictures as they are. transcode: JPEGs are written anew,
+        without loss, for fast reading. channels: 1, 3, or 0 for those stored,
         not turned upright. resize: new length of the shorter edge, 0 for none.
         scaled_decode: JPEGs may be shrunk while they are decoded. quality: of JPEG, 1
         to 100; with png its level, 0 to 9. depth: pictures that may be inside at once.

@@ -123,6 +123,9 @@ def pack_list(
     quality: of JPEG, 1 to 100; compression of PNG, 0 to 9 (more means 3).
     inter_method: as in `mxio.image.imresize`; a random choice depends on the line only.
     pass_through: store the bytes of the image files as they are.
+    repack: write JPEGs anew for fast loading, also those of pass_through: the same
+        pixels as a baseline JPEG with a restart marker every 4 MCUs, which any reader
+        reads and mxio's loaders read faster (see mxio.repack).
     scaled_decode: shrink JPEGs by 2, 4 or 8 already while they are decoded where
         `resize` asks for less than half of the shorter edge: faster, and less aliased,
         but other pixels than MXNet's.

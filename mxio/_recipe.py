@@ -40,6 +40,7 @@ class Recipe:
     quality: int
     inter_method: int
     pass_through: bool
+    repack: bool
     scaled_decode: bool
 
     def __post_init__(self) -> None:
@@ -61,6 +62,7 @@ class Recipe:
         """The core's threads, following this recipe."""
         return _core.Packer(
             self.pass_through,
+            self.repack,
             _CHANNELS[self.color],
             self.center_crop,
             max(self.resize, 0),

@@ -29,6 +29,7 @@ class Settings(TypedDict, total=False):
     quality: int
     inter_method: int
     pass_through: bool
+    repack: bool
     scaled_decode: bool
     on_error: str
     nsplit: int
@@ -95,6 +96,7 @@ def make_task(
     quality: int = 95,
     inter_method: int = 1,
     pass_through: bool = False,
+    repack: bool = False,
     scaled_decode: bool = False,
     on_error: str = "skip",
     nsplit: int = 1,
@@ -109,6 +111,7 @@ def make_task(
         quality=quality,
         inter_method=inter_method,
         pass_through=pass_through,
+        repack=repack,
         scaled_decode=scaled_decode,
     )
     return Task(

@@ -23,6 +23,7 @@ SUBCOMMANDS = (
     "subset",
     "split",
     "shuffle",
+    "repack",
     "cat",
     "extract",
     "download",

@@ -282,6 +282,8 @@ def _add_common_options(parser: _Parser) -> None:
     _add(group, "--on-error", doc, choices=("skip", "fail"))
     doc = "shrink large JPEGs already while they are decoded: faster, other pixels"
     _add_flag(group, "--scaled-decode", doc)
+    doc = "write JPEGs for fast loading, without loss; any reader reads them"
+    _add_flag(group, "--repack", doc)
     _add_flag(group, "--resume", "go on where an interrupted run was whole")
     _add(group, "--report", "file for bad lines and images, with reasons")
     _add(group, "--shards", "files to make, NAME-00000-of-00008.rec ...", type=int)

@@ -253,6 +253,40 @@ def test_scaled_decoding_is_the_resize_of_a_picture_of_smaller_blocks(
     assert difference(decoded(data), expected) <= 1
 
 
+@pytest.mark.parametrize("pass_through", [False, True])
+def test_repacked_jpegs_have_the_same_pixels_and_a_marker_every_four_mcus(
+    tmp_path: Path, pass_through: bool
+) -> None:
+    cv2.imwrite(
+        str(tmp_path / "a.jpg"), photo(96, 128), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    )
+    write_image(tmp_path / "b.png")
+    lst = write_list(tmp_path, "0\t0\ta.jpg", "1\t1\tb.png")
+    plain: dict[str, Any] = {"pass_through": pass_through}
+
+    pack_list(lst, tmp_path, tmp_path / "plain.rec", **plain)
+    pack_list(lst, tmp_path, tmp_path / "fast.rec", repack=True, **plain)
+
+    before, after = pairs(tmp_path / "plain.rec"), pairs(tmp_path / "fast.rec")
+    for (old_header, old), (new_header, new) in zip(before, after, strict=True):
+        assert new_header == old_header
+        np.testing.assert_array_equal(decoded(new), decoded(old))
+    jpeg, other = after[0][1], after[1][1]
+    assert b"\xff\xdd\x00\x04\x00\x04" in jpeg  # DRI: 4 MCUs
+    assert b"\xff\xc2" not in jpeg  # progressive no more
+    assert (other == before[1][1]) == pass_through
+
+
+def test_a_damaged_jpeg_is_not_repacked(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.jpg", photo(96, 128))
+    whole = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(whole[: len(whole) // 2])
+    lst = write_list(tmp_path, "0\t0\ta.jpg")
+
+    with pytest.raises(DataError, match=r"a\.jpg"):
+        pack_list(lst, tmp_path, pass_through=True, repack=True, on_error="fail")
+
+
 def test_scaled_decoding_leaves_alone_what_shrinks_by_less_than_two(
     tmp_path: Path,
 ) -> None:
@@ -570,10 +604,10 @@ def test_another_on_error_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{1: 2}, {3: -1}, {6: 0}, {6: 101}, {8: 0}, {9: 0}, {5: True, 6: 10}]
+    "wrong", [{2: 2}, {4: -1}, {7: 0}, {7: 101}, {9: 0}, {10: 0}, {6: True, 7: 10}]
 )
 def test_the_core_refuses_numbers_out_of_range(wrong: dict[int, int]) -> None:
-    right = [False, 3, False, 0, False, False, 95, 1000, 1, 1]
+    right = [False, False, 3, False, 0, False, False, 95, 1000, 1, 1]
     numbers = [wrong.get(place, number) for place, number in enumerate(right)]
 
     with pytest.raises(ValueError, match="out of its range"):
@@ -581,7 +615,7 @@ def test_the_core_refuses_numbers_out_of_range(wrong: dict[int, int]) -> None:
 
 
 def test_the_core_refuses_other_methods_and_impossible_names() -> None:
-    packer = _core.Packer(True, 3, False, 0, False, False, 95, 1000, 1, 1)
+    packer = _core.Packer(True, False, 3, False, 0, False, False, 95, 1000, 1, 1)
 
     with pytest.raises(ValueError, match="inter must be 0 to 4 or 9, got 5"):
         packer.add("a", b"", 5)

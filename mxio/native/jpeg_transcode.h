@@ -16,6 +16,9 @@
 #include "base.h"
 
 #define MXIO_JPEG_MAX_RESTART 65535 /* MCUs; DRI has 16 bits */
+/* The interval that loads fastest: shorter ones make larger files, longer ones leave
+ * more to be read beside a crop (docs/performance.md). */
+#define MXIO_JPEG_FAST_RESTART 4
 
 /* restart_interval: MCUs, 0 for no markers. More than max_pixels pixels are refused. */
 MXIO_MUST_USE enum mxio_status

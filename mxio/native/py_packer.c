@@ -34,14 +34,16 @@ make_packer(struct py_packer *self, PyObject *args)
     struct mxio_recipe recipe;
     Py_ssize_t threads, depth;
     long long max_pixels;
-    int unchanged, center_crop, scaled_decode, png;
+    int unchanged, transcode, center_crop, scaled_decode, png;
     enum mxio_status status;
 
-    if (!PyArg_ParseTuple(args, "pipippiLnn:Packer", &unchanged, &recipe.channels,
-                          &center_crop, &recipe.resize, &scaled_decode, &png,
-                          &recipe.quality, &max_pixels, &threads, &depth))
+    if (!PyArg_ParseTuple(args, "ppipippiLnn:Packer", &unchanged, &transcode,
+                          &recipe.channels, &center_crop, &recipe.resize,
+                          &scaled_decode, &png, &recipe.quality, &max_pixels, &threads,
+                          &depth))
         return -1;
     recipe.unchanged = unchanged != 0;
+    recipe.transcode = transcode != 0;
     recipe.center_crop = center_crop != 0;
     recipe.scaled_decode = scaled_decode != 0;
     recipe.png = png != 0;

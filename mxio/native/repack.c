@@ -4,6 +4,7 @@
 
 #include "file.h"
 #include "jpeg.h"
+#include "jpeg_transcode.h"
 #include "png.h"
 #include "recordio.h"
 #include "resize.h"
@@ -118,17 +119,67 @@ open_file(struct mxio_file *file, const char *path, struct mxio_error *err)
                      MXIO_RECORD_LIMIT, (unsigned long long)file->size);
 }
 
+/* A record of picture bytes. */
 static enum mxio_status
-pack_unchanged(const struct mxio_pack_job *job, const struct mxio_file *file,
-               struct mxio_block **out, struct mxio_error *err)
+pack_bytes(const struct mxio_pack_job *job, const uint8_t *bytes, size_t size,
+           struct mxio_block **out, struct mxio_error *err)
 {
     struct payload payload = {.bytes = NULL};
 
-    enum mxio_status status = payload_start(&payload, job, file->size, err);
+    const enum mxio_status status = payload_start(&payload, job, size, err);
     if (status != MXIO_OK)
         return status;
-    status = mxio_file_read(file, 0, payload_picture(&payload, job), (size_t)file->size,
-                            err);
+    memcpy(payload_picture(&payload, job), bytes, size);
+    return payload_finish(&payload, out, err);
+}
+
+/* The same, where a JPEG is written anew first, if that can be done. */
+static enum mxio_status
+pack_transcoded(const struct mxio_pack_job *job, const struct mxio_recipe *recipe,
+                const uint8_t *bytes, size_t size, struct mxio_block **out,
+                struct mxio_error *err)
+{
+    struct mxio_error kept = *err;
+    uint8_t *fast = NULL;
+    size_t fast_size = 0;
+
+    if (!mxio_jpeg_sniff(bytes, size))
+        return pack_bytes(job, bytes, size, out, err);
+    enum mxio_status status =
+        mxio_jpeg_transcode(bytes, size, MXIO_JPEG_FAST_RESTART, recipe->max_pixels,
+                            &fast, &fast_size, &kept);
+    if (status == MXIO_EFOREIGN)
+        return pack_bytes(job, bytes, size, out, err);
+    if (status != MXIO_OK) {
+        *err = kept;
+        return status;
+    }
+    status = pack_bytes(job, fast, fast_size, out, err);
+    mxio_free(fast);
+    return status;
+}
+
+static enum mxio_status
+pack_unchanged(struct mxio_repacker *self, const struct mxio_recipe *recipe,
+               const struct mxio_pack_job *job, const struct mxio_file *file,
+               struct mxio_block **out, struct mxio_error *err)
+{
+    const size_t size = (size_t)file->size;
+    struct payload payload = {.bytes = NULL};
+    enum mxio_status status;
+
+    if (recipe->transcode) {
+        status = mxio_buffer_need(&self->file, size, err);
+        if (status == MXIO_OK)
+            status = mxio_file_read(file, 0, self->file.bytes, size, err);
+        return status != MXIO_OK
+                   ? status
+                   : pack_transcoded(job, recipe, self->file.bytes, size, out, err);
+    }
+    status = payload_start(&payload, job, size, err);
+    if (status != MXIO_OK)
+        return status;
+    status = mxio_file_read(file, 0, payload_picture(&payload, job), size, err);
     if (status == MXIO_OK)
         return payload_finish(&payload, out, err);
     mxio_free(payload.bytes);
@@ -347,14 +398,13 @@ mxio_repack(struct mxio_repacker *repacker, const struct mxio_recipe *recipe,
     struct mxio_file file = {.descriptor = -1};
     struct mxio_view view = {.bytes = NULL};
     struct mxio_size full = {1, 1};
-    struct payload payload = {.bytes = NULL};
     uint8_t *encoded;
     size_t size;
 
     enum mxio_status status = open_file(&file, job->path, err);
     if (status != MXIO_OK)
         return status;
-    status = recipe->unchanged ? pack_unchanged(job, &file, out, err)
+    status = recipe->unchanged ? pack_unchanged(repacker, recipe, job, &file, out, err)
                                : decode(repacker, recipe, &file, &full, &view, err);
     mxio_file_close(&file);
     if (status != MXIO_OK || recipe->unchanged)
@@ -369,11 +419,8 @@ mxio_repack(struct mxio_repacker *repacker, const struct mxio_recipe *recipe,
                                     false, recipe->quality, &encoded, &size, err);
     if (status != MXIO_OK)
         return status;
-    status = payload_start(&payload, job, size, err);
-    if (status == MXIO_OK) {
-        memcpy(payload_picture(&payload, job), encoded, size);
-        status = payload_finish(&payload, out, err);
-    }
+    status = recipe->transcode ? pack_transcoded(job, recipe, encoded, size, out, err)
+                               : pack_bytes(job, encoded, size, out, err);
     mxio_free(encoded);
     return status;
 }

@@ -21,7 +21,8 @@
 
 /* What becomes of every picture. */
 struct mxio_recipe {
-    bool unchanged;     /* the bytes of the file as they are; nothing below counts */
+    bool unchanged;     /* the pixels of the file as they are */
+    bool transcode;     /* JPEGs are written anew for fast reading (jpeg_transcode.h) */
     int channels;       /* 1, 3, or 0: as stored */
     bool center_crop;   /* the square in the middle, before resizing */
     int resize;         /* new length of the shorter edge; 0: stays */

@@ -67,6 +67,16 @@ class RecordCopier:
         # Only the last record of a file can lack its padding.
         self.size += (end - offset + 3) // 4 * 4
 
+    def append(self, record: bytes) -> None:
+        """Append a record with other bytes: its head(s), payload, padding."""
+        self._flush()
+        self._start = self._end = 0
+        self.offsets.append(self.size)
+        self.size += len(record)
+        self._buffer += record
+        if len(self._buffer) >= _BUFFER:
+            self._write_buffer()
+
     def publish(self, keys: Sequence[object]) -> None:
         """Name both files; `keys` are those of the records, in order."""
         self._flush()
