@@ -383,6 +383,26 @@ def loader_table(
 # Telling.
 
 
+def cpu_model() -> str:
+    """The name of the processor as the kernel gives it."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def others_busy_seconds() -> float:
+    """CPU seconds since the machine started that were not ours; children are, once
+    they have ended.
+    """
+    with open("/proc/stat") as file:
+        user, nice, system, _, _, irq, softirq, *_ = map(
+            int, file.readline().split()[1:]
+        )
+    all_busy = (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+    return all_busy - sum(os.times()[:4])
+
+
 def report(options: argparse.Namespace) -> Iterator[str]:
     """The lines of the text, as they come."""
     import cv2
@@ -390,12 +410,14 @@ def report(options: argparse.Namespace) -> Iterator[str]:
     import mxio
 
     wanted = re.compile(options.only)
+    began, others = time.monotonic(), others_busy_seconds()
     features = ", ".join(f"{k} {v}" for k, v in mxio.features().items())
     yield f"bench/augment.py, {time.strftime('%Y-%m-%d %H:%M %Z')}"
     yield (
-        f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, "
-        f"Python {platform.python_version()}, mxio {mxio.__version__} ({features}), "
-        f"OpenCV {cv2.__version__}"
+        f"{cpu_model()}, {len(os.sched_getaffinity(0))} cores, {platform.system()} "
+        f"{platform.release()} {platform.machine()}, Python "
+        f"{platform.python_version()}\n"
+        f"mxio {mxio.__version__} ({features}), OpenCV {cv2.__version__}"
     )
     with tempfile.TemporaryDirectory(prefix="mxio-bench-") as folder:
         png, jpeg = Path(folder, "png.rec"), Path(folder, "jpeg.rec")
@@ -409,6 +431,8 @@ def report(options: argparse.Namespace) -> Iterator[str]:
             f"{SIDE} x {SIDE} (mean {size:.0f} KiB) to {CROP} x {CROP}\n"
         )
         yield from loader_table(jpeg, options, wanted)
+    others = (others_busy_seconds() - others) / (time.monotonic() - began)
+    yield f"\nCores that other programs took meanwhile: {others:.2f}"
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
