@@ -206,22 +206,18 @@ changes_colors(const struct mxio_plan *plan)
 static void
 jitter(const struct mxio_color_plan *plan, uint8_t *pixels, size_t count, int channels)
 {
-    struct mxio_color_table table;
-
     for (int i = 0; i < 3; i++) {
         const float alpha = plan->alpha[plan->order[i]];
         if (alpha == 1)
             continue; /* nothing would change */
         switch (plan->order[i]) {
         case MXIO_BRIGHTNESS:
-            mxio_color_scale(&table, alpha, 0);
-            mxio_color_apply(&table, pixels, count, channels);
+            mxio_color_scale(pixels, count, channels, alpha, 0);
             break;
         case MXIO_CONTRAST:
-            mxio_color_scale(&table, alpha,
+            mxio_color_scale(pixels, count, channels, alpha,
                              (1 - alpha) *
                                  mxio_color_gray_mean(pixels, count, channels));
-            mxio_color_apply(&table, pixels, count, channels);
             break;
         case MXIO_SATURATION:
             mxio_color_saturate(pixels, count, channels, alpha);
@@ -235,20 +231,14 @@ static void
 change_colors(const struct mxio_color_plan *plan, uint8_t *pixels, size_t count,
               int channels)
 {
-    struct mxio_color_table table;
-
     if (plan->jitter)
         jitter(plan, pixels, count, channels);
     if (plan->hls)
         mxio_color_shift_hls(pixels, count, channels, plan->hls_shift);
-    if (plan->gain) {
-        mxio_color_scale(&table, plan->gain_factor, 0);
-        mxio_color_apply(&table, pixels, count, channels);
-    }
-    if (plan->noise) {
-        mxio_color_shift(&table, plan->noise_shift);
-        mxio_color_apply(&table, pixels, count, channels);
-    }
+    if (plan->gain)
+        mxio_color_scale(pixels, count, channels, plan->gain_factor, 0);
+    if (plan->noise)
+        mxio_color_shift(pixels, count, channels, plan->noise_shift);
     if (plan->turn) {
         const struct mxio_color_matrix matrix =
             mxio_color_turn(plan->hue_turn, plan->saturation_gain);

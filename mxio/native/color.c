@@ -7,38 +7,21 @@
 
 #define MATRIX_ONE 16384
 
-static uint8_t
-clamp_round(float x)
+void
+mxio_color_scale(uint8_t *pixels, size_t count, int channels, float factor, float bias)
 {
-    return (uint8_t)(x <= 0 ? 0 : x >= 255 ? 255 : rintf(x));
+    const float factors[4] = {factor, factor, factor, 1};
+    const float biases[4] = {bias, bias, bias, 0};
+
+    mxio_kernels_best()->color->linear(pixels, count, channels, factors, biases, false);
 }
 
 void
-mxio_color_scale(struct mxio_color_table *table, float factor, float bias)
+mxio_color_shift(uint8_t *pixels, size_t count, int channels, const float shift[4])
 {
-    for (int c = 0; c < 4; c++)
-        for (int i = 0; i < 256; i++)
-            table->of[c][i] =
-                c == 3 ? (uint8_t)i : clamp_round((float)i * factor + bias);
-}
+    const float ones[4] = {1, 1, 1, 1};
 
-void
-mxio_color_shift(struct mxio_color_table *table, const float shift[4])
-{
-    for (int c = 0; c < 4; c++)
-        for (int i = 0; i < 256; i++) {
-            const float sum = (float)i + shift[c];
-            table->of[c][i] = (uint8_t)(sum <= 0 ? 0 : sum >= 255 ? 255 : sum);
-        }
-}
-
-void
-mxio_color_apply(const struct mxio_color_table *table, uint8_t *pixels, size_t count,
-                 int channels)
-{
-    for (size_t i = 0; i < count; i++)
-        for (int c = 0; c < channels; c++, pixels++)
-            *pixels = table->of[c][*pixels];
+    mxio_kernels_best()->color->linear(pixels, count, channels, ones, shift, true);
 }
 
 float
@@ -65,9 +48,7 @@ mxio_color_shift_hls(uint8_t *pixels, size_t count, int channels, const int shif
 {
     if (channels == 1) {
         const float light[4] = {(float)shift[1]};
-        struct mxio_color_table table;
-        mxio_color_shift(&table, light);
-        mxio_color_apply(&table, pixels, count, channels);
+        mxio_color_shift(pixels, count, channels, light);
         return;
     }
     mxio_kernels_best()->color->shift_hls(pixels, count, channels, shift);

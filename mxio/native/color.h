@@ -11,23 +11,13 @@
 
 #include "base.h"
 
-/* A table of 256 values for each of up to 4 channels. */
-struct mxio_color_table {
-    uint8_t of[4][256];
-};
-
 /* value * factor + bias, rounded to the nearest, ties to even, clamped; not of alpha. */
 void
-mxio_color_scale(struct mxio_color_table *table, float factor, float bias);
+mxio_color_scale(uint8_t *pixels, size_t count, int channels, float factor, float bias);
 
-/* value + shift[c], cut towards zero, clamped. */
+/* value + shift[channel], cut towards zero, clamped. */
 void
-mxio_color_shift(struct mxio_color_table *table, const float shift[4]);
-
-/* Replace every value by that of the table. */
-void
-mxio_color_apply(const struct mxio_color_table *table, uint8_t *pixels, size_t count,
-                 int channels);
+mxio_color_shift(uint8_t *pixels, size_t count, int channels, const float shift[4]);
 
 /*
  * The mean of MXNet's "gray" over `count` pixels: .299 of BLUE, .587 of green, .114 of RED,

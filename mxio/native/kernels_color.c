@@ -32,6 +32,18 @@ clamp(int x, int most)
 }
 
 static void
+linear(uint8_t *pixels, size_t count, int channels, const float factor[4],
+       const float bias[4], bool cut)
+{
+    for (size_t i = 0; i < count; i++)
+        for (int c = 0; c < channels; c++, pixels++) {
+            const float value = (float)*pixels * factor[c] + bias[c];
+            const float inside = value < 0 ? 0 : value > 255 ? 255 : value;
+            *pixels = (uint8_t)(cut ? (int)inside : rounded(inside));
+        }
+}
+
+static void
 saturate(uint8_t *pixels, size_t count, int channels, float alpha)
 {
     for (size_t i = 0; i < count; i++, pixels += channels) {
@@ -125,6 +137,7 @@ shift_hls(uint8_t *pixels, size_t count, int channels, const int shift[3])
 }
 
 const struct mxio_color_kernels mxio_color_kernels_scalar = {
+    .linear = linear,
     .gray_sum = gray_sum,
     .saturate = saturate,
     .shift_hls = shift_hls,

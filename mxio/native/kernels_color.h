@@ -13,6 +13,13 @@
 
 struct mxio_color_kernels {
     /*
+     * value * factor[channel] + bias[channel], clamped, and rounded to the nearest, ties to
+     * even, or cut towards zero; of 1 channel, too, and of alpha.
+     */
+    void (*linear)(uint8_t *pixels, size_t count, int channels, const float factor[4],
+                   const float bias[4], bool cut);
+
+    /*
      * The sum of MXNet's gray: OpenCV's in 14 bits, with red and blue in each other's
      * place.
      */

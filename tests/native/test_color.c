@@ -35,50 +35,63 @@ mxnet_gray(const uint8_t *rgb)
                       0.5);
 }
 
-TEST(a_scale_rounds_to_the_nearest_and_spares_alpha)
+/* Every value in every channel, for every level. */
+static const struct mxio_color_kernels *
+level(int number)
 {
-    static const float factors[] = {0.5F, 1.25F, 0, 1}, biases[] = {0, -30.5F, 12, 300};
-    struct mxio_color_table table;
+    const struct mxio_kernels *avx2 = mxio_kernels_named("avx2");
 
-    for (int i = 0; i < 16; i++) {
-        mxio_color_scale(&table, factors[i / 4], biases[i % 4]);
-        for (int v = 0; v < 256; v++) {
-            const double sum = v * (double)factors[i / 4] + (double)biases[i % 4];
-            for (int c = 0; c < 3; c++)
-                CHECK_INT(table.of[c][v], clamped(nearbyint(sum)));
-            CHECK_INT(table.of[3][v], v);
+    return number == 0    ? &mxio_color_kernels_scalar
+           : avx2 != NULL ? avx2->color
+                          : &mxio_color_kernels_scalar;
+}
+
+TEST(a_linear_change_rounds_or_cuts_and_is_clamped)
+{
+    static const float factors[4] = {0.5F, 1.25F, 0, 1};
+    static const float biases[4] = {0.75F, -30.5F, 12, -300};
+
+    for (int i = 0; i < 2 * 2 * 3; i++) {
+        const bool cut = i / 2 % 2 != 0;
+        const int channels = (const int[]){1, 3, 4}[i / 4];
+        uint8_t pixels[256 * 4 + MXIO_SLACK];
+        for (int k = 0; k < 256 * 4 + (int)MXIO_SLACK; k++)
+            pixels[k] = (uint8_t)(k / channels);
+        level(i % 2)->linear(pixels, 256, channels, factors, biases, cut);
+        for (int k = 0; k < 256 * channels; k++) {
+            const int c = k % channels;
+            const double sum = k / channels * (double)factors[c] + (double)biases[c];
+            CHECK_INT(pixels[k], clamped(cut ? trunc(sum) : nearbyint(sum)));
         }
+        CHECK_INT(pixels[256 * channels], 0); /* of pixel 256, not asked for */
     }
 }
 
-TEST(a_shift_is_cut_towards_zero)
+TEST(every_count_is_changed_and_nothing_behind_it)
 {
-    static const float shift[4] = {0.75F, -0.75F, 300, 0};
-    struct mxio_color_table table;
+    static const float factors[4] = {2, 3, 4, 5}, none[4] = {0};
 
-    mxio_color_shift(&table, shift);
-
-    for (int v = 0; v < 256; v++)
-        for (int c = 0; c < 4; c++)
-            CHECK_INT(table.of[c][v], clamped(trunc(v + (double)shift[c])));
+    for (int i = 0; i < 2 * 3 * 40; i++) {
+        const int channels = (const int[]){1, 3, 4}[i / 2 % 3], count = i / 6;
+        uint8_t pixels[40 * 4 + MXIO_SLACK];
+        memset(pixels, 10, sizeof pixels);
+        level(i % 2)->linear(pixels, (size_t)count, channels, factors, none, false);
+        for (int k = 0; k < (int)sizeof pixels; k++)
+            CHECK_INT(pixels[k], k < count * channels ? 20 + 10 * (k % channels) : 10);
+    }
 }
 
-TEST(a_table_replaces_each_channel_by_its_own)
+TEST(a_scale_spares_alpha_and_a_shift_does_not)
 {
-    uint8_t pixels[COUNT * 4 + MXIO_SLACK], before[COUNT * 4];
-    struct mxio_color_table table;
-    for (int i = 0; i < 1024; i++)
-        table.of[i / 256][i % 256] = (uint8_t)(i * 7 + i / 256);
+    uint8_t pixels[8 + MXIO_SLACK] = {100, 101, 3, 200, 0, 255, 90, 7};
+    static const uint8_t scaled[8] = {120, 122, 0, 200, 0, 255, 105, 7};
+    static const uint8_t shifted[8] = {120, 121, 10, 200, 0, 254, 115, 7};
+    static const float shift[4] = {0.75F, -0.75F, 10, 0};
 
-    for (int channels = 1; channels <= 4; channels += 1 + (channels == 1)) {
-        fill(pixels, channels);
-        memcpy(before, pixels, sizeof before);
-        mxio_color_apply(&table, pixels, COUNT - 1, channels);
-        for (int i = 0; i < COUNT * channels; i++)
-            CHECK_INT(pixels[i], i < (COUNT - 1) * channels
-                                     ? table.of[i % channels][before[i]]
-                                     : before[i]);
-    }
+    mxio_color_scale(pixels, 2, 4, 1.5F, -30);
+    CHECK_BYTES(pixels, scaled, 8);
+    mxio_color_shift(pixels, 2, 4, shift);
+    CHECK_BYTES(pixels, shifted, 8);
 }
 
 TEST(the_gray_mean_is_that_of_mxnet)
@@ -280,9 +293,9 @@ TEST(saturation_0_is_the_luma_and_10_is_clamped)
 int
 main(void)
 {
-    RUN(a_scale_rounds_to_the_nearest_and_spares_alpha);
-    RUN(a_shift_is_cut_towards_zero);
-    RUN(a_table_replaces_each_channel_by_its_own);
+    RUN(a_linear_change_rounds_or_cuts_and_is_clamped);
+    RUN(every_count_is_changed_and_nothing_behind_it);
+    RUN(a_scale_spares_alpha_and_a_shift_does_not);
     RUN(the_gray_mean_is_that_of_mxnet);
     RUN(saturation_moves_away_from_gray);
     RUN(gray_pictures_have_no_saturation);
