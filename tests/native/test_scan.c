@@ -64,7 +64,7 @@ TEST(a_scan_tells_id_flag_labels_size_and_offset_of_every_record)
     struct mxio_error err = MXIO_NO_ERROR;
     struct bytes file = {.at = NULL};
     struct rows *rows = calloc(1, sizeof *rows);
-    uint64_t heads[4];
+    uint64_t heads[4] = {0};
     size_t done;
 
     heads[0] = file.size;
