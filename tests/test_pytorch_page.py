@@ -92,13 +92,12 @@ for program in sys.argv[1:]:
 
 
 def test_the_programs_for_torchrun(folder: Path) -> None:
-    done = run_python(FORKED, *map(block, RANKS), warnings="default")
+    done = run_python(FORKED, *map(block, RANKS), warnings="default", timeout=180)
 
     assert done.returncode == 0, done.stderr
-    said = [line for line in done.stdout.splitlines() if line.startswith("rank ")]
-    assert sorted(said) == sorted(
-        f"rank {rank}: 5 batches an epoch" for rank in (0, 1, 0, 1)
-    )
+    # Both ranks write to one pipe, and lines may run together.
+    said = re.findall(r"rank (\d): 5 batches an epoch", done.stdout)
+    assert sorted(said) == ["0", "0", "1", "1"]
 
 
 @pytest.mark.integration

@@ -221,7 +221,9 @@ mp.start_processes(main, nprocs=2, start_method="fork")
 def test_ranks_of_a_real_process_group_and_mesh(ten: DataSet, tmp_path: Any) -> None:
     pytest.importorskip("torch", reason="needs torch")
 
-    done = run_python(GLOO, ten.rec, tmp_path / "store", warnings="default")
+    done = run_python(
+        GLOO, ten.rec, tmp_path / "store", warnings="default", timeout=180
+    )
 
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()

@@ -130,6 +130,7 @@ def test_a_run_whose_rank_was_killed_is_finished_by_another_number_of_them(
         FORKED,
         *(PROGRAM.parent, photos.rec, tmp_path, WHOLE, 0, stop, 2, 1),
         warnings="default",
+        timeout=180,
     )
 
     assert done.returncode == 0, done.stderr

@@ -60,7 +60,7 @@ for taken in (
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
     said = done.stdout.splitlines()
@@ -96,7 +96,7 @@ print(*[one.pid for one in taken._workers], flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
-    done = run_python(program, ten.rec, warnings="ignore", timeout=60)
+    done = run_python(program, ten.rec, warnings="ignore", timeout=180)
 
     *said, pids = done.stdout.splitlines()
     assert said[0].startswith("DataLoader worker (pid")
@@ -129,7 +129,7 @@ kept = [next(one) for one in alive]
 
 
 def test_a_process_with_live_iterators_ends(photos: DataSet) -> None:
-    done = run_python(FACES + ALIVE, photos.rec, warnings="ignore", timeout=60)
+    done = run_python(FACES + ALIVE, photos.rec, warnings="ignore", timeout=180)
 
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
 
@@ -140,7 +140,7 @@ def test_it_ends_within_a_second(photos: DataSet) -> None:
     seconds = {}
     for name, live in {"torch alone": "", "with iterators": ALIVE}.items():
         program = f"{FACES}{live}print(time.time())"
-        done = run_python(program, photos.rec, warnings="ignore", timeout=60)
+        done = run_python(program, photos.rec, warnings="ignore", timeout=180)
         seconds[name] = time.time() - float(done.stdout)
 
     print(seconds)
