@@ -116,15 +116,15 @@ mxio_loader_close(struct mxio_loader *loader)
         pthread_detach(loader->threads[i]);
 }
 
-void
+bool
 mxio_loader_free(struct mxio_loader *loader)
 {
     if (loader == NULL || loader->process != getpid())
-        return;
+        return true;
     if (loader->threads_started > 0)
         mxio_loader_close(loader);
     if (loader->abandoned)
-        return;
+        return false;
     mxio_tickets_destroy(&loader->tickets);
     for (size_t i = 0; loader->workers != NULL && i < loader->thread_count; i++)
         mxio_sampler_free(loader->workers[i].sampler);
@@ -137,6 +137,7 @@ mxio_loader_free(struct mxio_loader *loader)
     mxio_reader_free(loader->reader);
     mxio_params_free(&loader->params);
     mxio_free(loader);
+    return true;
 }
 
 static enum mxio_status

@@ -49,9 +49,9 @@ mxio_loader_new(struct mxio_loader **out, const struct mxio_loader_inputs *input
                 enum mxio_input *about, struct mxio_error *err);
 
 /* Close, and give everything back. In a forked child, and behind a thread that was left
- * alone, it frees nothing.
- * Accepts NULL. */
-void
+ * alone, it frees nothing. False: there is such a thread, and what the loader borrowed
+ * must stay. Accepts NULL. */
+bool
 mxio_loader_free(struct mxio_loader *loader);
 
 /* Stop and join the threads; idempotent. A thread that does not come back within

@@ -185,13 +185,16 @@ loader_dealloc(PyObject *object)
 {
     struct py_loader *self = (struct py_loader *)object;
     PyTypeObject *type = Py_TYPE(object);
+    bool freed;
 
     PyObject_GC_UnTrack(object);
     Py_BEGIN_ALLOW_THREADS /* the workers finish their samples first */
-        mxio_loader_free(self->loader);
+        freed = mxio_loader_free(self->loader);
     Py_END_ALLOW_THREADS py_paths_free(self->paths);
-    PyBuffer_Release(&self->ordinals);
-    PyBuffer_Release(&self->offsets);
+    if (freed) { /* else a thread that was left alone may still look at them */
+        PyBuffer_Release(&self->ordinals);
+        PyBuffer_Release(&self->offsets);
+    }
     Py_CLEAR(self->decoder);
     PyObject_GC_Del(object);
     Py_DECREF(type);
