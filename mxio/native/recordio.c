@@ -4,6 +4,7 @@
 
 #define LENGTH_BITS 29
 #define LENGTH_MASK (((uint32_t)1 << LENGTH_BITS) - 1)
+#define SEARCH_BLOCK ((size_t)256)
 
 static size_t
 padded(size_t length)
@@ -92,10 +93,29 @@ mxio_recordio_join(uint8_t *bytes, size_t size, size_t *payload, size_t *payload
     return MXIO_OK;
 }
 
+/* Whether one of the words of a block is the magic; without a branch or a call in the
+ * loop, compilers look at several at once. */
+static bool
+block_has_magic(const uint8_t *block)
+{
+    uint8_t bytes[4];
+    uint32_t magic, word, found = 0;
+
+    mxio_store_u32(bytes, MXIO_RECORD_MAGIC);
+    memcpy(&magic, bytes, sizeof magic); /* as this processor reads it */
+    for (size_t i = 0; i < SEARCH_BLOCK; i += sizeof word) {
+        memcpy(&word, block + i, sizeof word);
+        found |= word == magic;
+    }
+    return found != 0;
+}
+
 /* Offset of the next aligned magic from `from` on, or `size` when there is none. */
 static size_t
 next_cut(const uint8_t *payload, size_t size, size_t from)
 {
+    while (from + SEARCH_BLOCK <= size && !block_has_magic(payload + from))
+        from += SEARCH_BLOCK;
     for (size_t i = from; i + 4 <= size; i += 4)
         if (mxio_load_u32(payload + i) == MXIO_RECORD_MAGIC)
             return i;

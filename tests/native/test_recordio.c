@@ -282,6 +282,21 @@ fill_with_magics(uint8_t *payload, size_t size, uint32_t *state)
         memcpy(payload + i, magic, sizeof magic);
 }
 
+/* A search in blocks finds what lies at their ends, and nothing between two words. */
+TEST(a_magic_is_found_at_every_place_of_a_long_payload)
+{
+    static const uint8_t magic[4] = {0x0A, 0x23, 0xD7, 0xCE};
+
+    for (size_t length = 508; length <= 1030; length += 87)
+        for (size_t at = 0; at + 4 <= length; at++) {
+            uint8_t payload[1030] = {0};
+            memcpy(payload + at, magic, sizeof magic);
+            const size_t uncut = 8 + (length + 3) / 4 * 4;
+            CHECK_INT(mxio_recordio_encoded_size(payload, length),
+                      at % 4 == 0 ? uncut + 4 : uncut);
+        }
+}
+
 TEST(every_payload_comes_back_and_holds_no_aligned_magic_in_between)
 {
     uint32_t state = 1;
@@ -398,6 +413,7 @@ main(void)
     RUN(what_joining_says_names_what_was_found);
     if (!UNDER_ASAN && !UNDER_TSAN) /* their shadow would be real memory */
         RUN(a_record_of_2_to_29_bytes_is_refused);
+    RUN(a_magic_is_found_at_every_place_of_a_long_payload);
     RUN(every_payload_comes_back_and_holds_no_aligned_magic_in_between);
     RUN(an_index_is_pairs_of_numbers_between_white_space);
     RUN(an_empty_index_has_no_pairs);
