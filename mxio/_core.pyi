@@ -113,7 +113,9 @@ class RecordFile:
         """The record whose head is at `offset`, and the offset behind it; None exactly
         at the end of the file.
 
-        DataError when there is no whole record there. OSError when the system refuses.
+        Small records read in order come out of 64 KB read ahead: a file that changes
+        meanwhile may be seen as it was. DataError when there is no whole record there.
+        OSError when the system refuses.
         """
     def size(self) -> int: ...
     def close(self) -> None:

@@ -9,8 +9,14 @@
 struct py_file {
     PyObject_HEAD struct mxio_file file;
     char *path;
-    int reading;  /* reads under way without the GIL */
-    bool closing; /* the last of them closes the file */
+    int reading;     /* reads under way without the GIL */
+    bool closing;    /* the last of them closes the file */
+    uint64_t behind; /* the record read last ends here */
+    bool small;      /* and it was one of many in a window */
+    uint8_t *window; /* the file from window_offset on; NULL until it is needed */
+    uint64_t window_offset;
+    size_t window_size;
+    bool filling; /* a thread without the GIL writes into the window */
 };
 
 static PyObject *
@@ -31,6 +37,7 @@ file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     self->file.descriptor = -1;
+    self->small = true; /* until a record is known */
     const char *bytes = PyBytes_AsString(path);
     enum mxio_status status;
     Py_BEGIN_ALLOW_THREADS status = mxio_file_open(&self->file, bytes, &err);
@@ -63,6 +70,7 @@ file_dealloc(PyObject *object)
 
     mxio_file_close(&self->file);
     mxio_free(self->path);
+    mxio_free(self->window);
     PyObject_Free(object);
     Py_DECREF(type);
 }
@@ -76,8 +84,113 @@ check_open(const struct py_file *self)
     return -1;
 }
 
-/* Whole records are read in one go when they fit into this many bytes. */
-#define FIRST_READ ((uint64_t)16384)
+/* The first read of a record takes so much: small ones are whole then. */
+#define FIRST_READ ((size_t)4096)
+
+/* Records read in order come out of a window of the file when they are small. */
+#define WINDOW_SIZE ((size_t)65536)
+#define SMALL_RECORD ((size_t)16384)
+
+static PyObject *
+new_bytes(const void *data, size_t size, struct mxio_error *err)
+{
+    PyObject *out = PyBytes_FromStringAndSize(data, (Py_ssize_t)size);
+
+    if (out == NULL) {
+        PyErr_Clear();
+        mxio_fail(err, MXIO_ENOMEM, "no memory for a record of %zu bytes", size);
+    }
+    return out;
+}
+
+/* The payload's length when the bytes start with the head of a record in one part that
+ * ends within the file; everything else is left to the join. */
+static bool
+whole_record(const uint8_t *bytes, size_t have, uint64_t left, size_t *length)
+{
+    struct mxio_head head;
+
+    if (have < MXIO_HEAD_SIZE || !mxio_recordio_head(bytes, &head) ||
+        head.part != MXIO_WHOLE || head.length > left - MXIO_HEAD_SIZE)
+        return false;
+    *length = head.length;
+    return true;
+}
+
+/* NULL when the window does not hold the record, or on failure. */
+static PyObject *
+read_window(const struct py_file *self, uint64_t offset, struct mxio_error *err)
+{
+    size_t length;
+
+    if (self->filling || offset < self->window_offset ||
+        offset - self->window_offset >= self->window_size)
+        return NULL;
+    const size_t place = (size_t)(offset - self->window_offset);
+    const size_t have = self->window_size - place;
+    if (!whole_record(self->window + place, have, self->file.size - offset, &length) ||
+        length > have - MXIO_HEAD_SIZE)
+        return NULL;
+    return new_bytes(self->window + place + MXIO_HEAD_SIZE, length, err);
+}
+
+/* The window from `offset` on. It stays empty on a failure: that may lie far behind the
+ * record wanted, whose own read will tell. */
+static void
+fill_window(struct py_file *self, uint64_t offset)
+{
+    struct mxio_error ignored = MXIO_NO_ERROR;
+    const uint64_t left = self->file.size - offset;
+    const size_t size = left < WINDOW_SIZE ? (size_t)left : WINDOW_SIZE;
+    enum mxio_status status;
+
+    if (self->window == NULL)
+        self->window = mxio_alloc(WINDOW_SIZE);
+    if (self->window == NULL)
+        return;
+    self->window_size = 0;
+    self->filling = true;
+    Py_BEGIN_ALLOW_THREADS status =
+        mxio_file_read(&self->file, offset, self->window, size, &ignored);
+    Py_END_ALLOW_THREADS self->filling = false;
+    if (status != MXIO_OK)
+        return;
+    self->window_offset = offset;
+    self->window_size = size;
+}
+
+/* Straight into the bytes of Python. NULL when the record is not a whole one, or on
+ * failure. */
+static PyObject *
+read_whole(const struct py_file *self, uint64_t offset, struct mxio_error *err)
+{
+    uint8_t first[FIRST_READ];
+    const uint64_t left = self->file.size - offset;
+    const size_t have = left < sizeof first ? (size_t)left : sizeof first;
+    enum mxio_status status;
+    size_t length;
+
+    Py_BEGIN_ALLOW_THREADS status =
+        mxio_file_read(&self->file, offset, first, have, err);
+    Py_END_ALLOW_THREADS if (status != MXIO_OK ||
+                             !whole_record(first, have, left, &length)) return NULL;
+    const size_t there = have - MXIO_HEAD_SIZE;
+    if (length <= there)
+        return new_bytes(first + MXIO_HEAD_SIZE, length, err);
+    PyObject *out = new_bytes(NULL, length, err);
+    if (out == NULL)
+        return NULL;
+    char *bytes = PyBytes_AsString(out);
+    memcpy(bytes, first + MXIO_HEAD_SIZE, there);
+    Py_BEGIN_ALLOW_THREADS status =
+        mxio_file_read(&self->file, offset + have, bytes + there, length - there, err);
+    Py_END_ALLOW_THREADS if (status != MXIO_OK)
+    {
+        Py_DECREF(out);
+        return NULL;
+    }
+    return out;
+}
 
 /*
  * The bytes of the record at `offset`, and perhaps more behind it, in *buffer. Reads as
@@ -129,14 +242,64 @@ read_parts(const struct mxio_file *file, uint64_t offset, struct mxio_buffer *bu
     }
 }
 
+/* The payload joined of its parts; NULL with an error when it is damaged. */
+static PyObject *
+read_joined(const struct py_file *self, uint64_t offset, size_t *consumed,
+            struct mxio_error *err)
+{
+    struct mxio_buffer buffer = {.bytes = NULL};
+    size_t have = 0, payload = 0, size = 0;
+    PyObject *out = NULL;
+    enum mxio_status status;
+
+    Py_BEGIN_ALLOW_THREADS status =
+        read_parts(&self->file, offset, &buffer, &have, err);
+    if (status == MXIO_OK)
+        status = mxio_recordio_join(buffer.bytes, have, &payload, &size, consumed, err);
+    Py_END_ALLOW_THREADS if (status == MXIO_OK) out =
+        new_bytes(buffer.bytes + payload, size, err);
+    mxio_buffer_free(&buffer);
+    return out;
+}
+
+/* The payload at `offset`, which lies within the file, and where the record ends. */
+static PyObject *
+read_record(struct py_file *self, uint64_t offset, uint64_t *behind,
+            struct mxio_error *err)
+{
+    size_t consumed = 0;
+    PyObject *out = read_window(self, offset, err);
+
+    if (out == NULL && err->status == MXIO_OK && !self->filling && self->small &&
+        offset == self->behind) {
+        fill_window(self, offset);
+        out = read_window(self, offset, err);
+    }
+    if (out == NULL && err->status == MXIO_OK)
+        out = read_whole(self, offset, err);
+    if (out != NULL) {
+        const struct mxio_head head = {.part = MXIO_WHOLE,
+                                       .length = (uint32_t)PyBytes_Size(out)};
+        consumed = mxio_recordio_part_size(&head);
+    } else if (err->status == MXIO_OK) {
+        out = read_joined(self, offset, &consumed, err);
+    }
+    if (out == NULL)
+        return NULL;
+    const uint64_t left = self->file.size - offset; /* padding may be missing */
+    *behind = offset + (consumed < left ? consumed : left);
+    self->behind = *behind;
+    self->small = consumed <= SMALL_RECORD;
+    return out;
+}
+
 static PyObject *
 file_read(PyObject *object, PyObject *argument)
 {
     struct py_file *self = (struct py_file *)object;
     struct mxio_error err = MXIO_NO_ERROR;
-    struct mxio_buffer buffer = {.bytes = NULL};
-    size_t have = 0, payload = 0, size = 0, consumed = 0;
-    enum mxio_status status;
+    PyObject *payload = NULL;
+    uint64_t behind = 0;
 
     const unsigned long long offset = PyLong_AsUnsignedLongLong(argument);
     if (PyErr_Occurred() || check_open(self) < 0)
@@ -146,27 +309,16 @@ file_read(PyObject *object, PyObject *argument)
     if (offset > self->file.size) {
         mxio_fail(&err, MXIO_EDATA, "the file has %llu bytes",
                   (unsigned long long)self->file.size);
-        err.offset = (int64_t)offset;
-        return py_raise(py_state_of_type(Py_TYPE(object)), &err, NULL, self->path);
-    }
-    self->reading++;
-    Py_BEGIN_ALLOW_THREADS status =
-        read_parts(&self->file, offset, &buffer, &have, &err);
-    if (status == MXIO_OK)
-        status =
-            mxio_recordio_join(buffer.bytes, have, &payload, &size, &consumed, &err);
-    Py_END_ALLOW_THREADS if (--self->reading == 0 && self->closing)
-        mxio_file_close(&self->file);
-    PyObject *out = NULL;
-    if (status == MXIO_OK) {
-        out = Py_BuildValue("y#K", (const char *)buffer.bytes + payload,
-                            (Py_ssize_t)size, offset + consumed);
     } else {
-        err.offset = (int64_t)offset;
-        py_raise(py_state_of_type(Py_TYPE(object)), &err, NULL, self->path);
+        self->reading++;
+        payload = read_record(self, offset, &behind, &err);
+        if (--self->reading == 0 && self->closing)
+            mxio_file_close(&self->file);
     }
-    mxio_buffer_free(&buffer);
-    return out;
+    if (payload != NULL)
+        return Py_BuildValue("NK", payload, (unsigned long long)behind);
+    err.offset = (int64_t)offset;
+    return py_raise(py_state_of_type(Py_TYPE(object)), &err, NULL, self->path);
 }
 
 static PyObject *
