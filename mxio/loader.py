@@ -19,7 +19,7 @@ from mxio._stats import Stats
 from mxio._views import View
 from mxio.params import TABLE
 
-__all__ = ["BadRecord", "Batch", "ImageLoader"]
+__all__ = ["BadRecord", "Batch", "ImageLoader", "Told"]
 
 
 class Batch:
@@ -106,6 +106,24 @@ def _data_type(name: str, bfloat16: np.dtype[Any] | None) -> np.dtype[Any]:
             "NumPy knows no dtype='bfloat16' unless ml_dtypes is installed: install"
             " it, take the torch face, or ask for dtype='float16'"
         ) from None
+
+
+class Told:
+    """What a face tells of the loader (`_loader`) behind it."""
+
+    _loader: "ImageLoader"
+
+    def errors(self) -> list[BadRecord]:
+        """The records that on_error='skip' left out or 'replace' replaced so far."""
+        return self._loader.errors()
+
+    def stats(self) -> Stats:
+        """What the loader has done so far, and where the time went."""
+        return self._loader.stats()
+
+    def explain(self) -> str:
+        """The same in words: what holds the loading up."""
+        return self.stats().explain()
 
 
 class ImageLoader:

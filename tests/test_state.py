@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from mxio.adapters.numpy import ImageRecordLoader
 from mxio.errors import MxioError, ParameterError
-from mxio.io import ImageRecordIter
-from tests.conftest import DataSet, picture, write_set
+from mxio.io import ImageDetRecordIter, ImageRecordIter
+from tests.conftest import DataSet, encoded, picture, record, write_rec, write_set
 
 SIZES = (1, 5, 16, 37)
 
@@ -440,3 +440,20 @@ def test_a_file_system_that_hangs_ends_in_an_error(
         assert "stuck reading" in said
         assert f"record 4 at byte {ten.offsets[4]}" in said
         assert ten.rec.name in said
+
+
+def test_images_with_boxes_resume_too(tmp_path: Path) -> None:
+    boxes = np.array([2, 5, 0, 0.1, 0.1, 0.9, 0.9], np.float32)
+    payloads = [record(encoded(picture(i, 8, 8)), boxes, 100 + i) for i in range(6)]
+    rec, _, _ = write_rec(tmp_path, payloads)
+    options: dict[str, Any] = {"path_imgrec": rec, "data_shape": (3, 8, 8)}
+    one = ImageDetRecordIter(batch_size=2, rand_mirror_prob=0.5, **options)
+    one.next()
+    other = ImageDetRecordIter(batch_size=2, rand_mirror_prob=0.5, **options)
+
+    other.load_state_dict(json.loads(json.dumps(one.state_dict())))
+
+    expected, actual = one.next(), other.next()
+    assert actual.index.tolist() == expected.index.tolist() == [102, 103]
+    np.testing.assert_array_equal(actual.data[0], expected.data[0])
+    np.testing.assert_array_equal(actual.label[0], expected.label[0])

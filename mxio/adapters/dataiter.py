@@ -7,9 +7,8 @@ import numpy as np
 
 from mxio import _state, params
 from mxio._options import MxOptions
-from mxio._stats import Stats
 from mxio.errors import ParameterError
-from mxio.loader import BadRecord, Batch, ImageLoader
+from mxio.loader import Batch, ImageLoader, Told
 from mxio.ndarray import NDArray
 
 __all__ = [
@@ -22,6 +21,7 @@ __all__ = [
     "ImageRecordUInt8Iter",
     "ImageRecordUInt8Iter_v1",
     "MXDataIter",
+    "RecordIter",
     "Source",
 ]
 
@@ -291,47 +291,16 @@ class MXDataIter(DataIter):
         self.handle.close()
 
 
-class ImageRecordIter(MXDataIter):
-    """Batches of images from RecordIO files, as MXNet's mx.io.ImageRecordIter gives
-    them.
+class RecordIter(Told, MXDataIter):
+    """An MXDataIter over a loader of images."""
 
-    >>> batches = ImageRecordIter(
-    ...     path_imgrec="train.rec", data_shape=(3, 224, 224), batch_size=128,
-    ...     rand_crop=True, rand_mirror=True, shuffle=True,
-    ... )  # doctest: +SKIP
-    >>> for batch in batches:  # doctest: +SKIP
-    ...     step(batch.data[0].asnumpy(), batch.label[0].asnumpy())
-
-    Data are (batch_size, channels, height, width), labels float32 (batch_size,), or
-    (batch_size, label_width) when that is above 1; `index` holds the record ids. All
-    parameters are keywords, in docs/parameters.md; values may be given as text.
-
-    TypeError for an unknown or missing parameter, ParameterError for a wrong value,
-    OSError for a file that cannot be read, DataError (naming file, record, id, byte)
-    for damaged data: all of the first three from the constructor. After a DataError the
-    next call goes on behind that batch.
-    """
-
-    def __init__(self, **options: Unpack[MxOptions]) -> None:
-        bound = params.bind(type(self).__name__, params.MX, options)
-        self._loader = ImageLoader(bound, running=True)
+    def __init__(self, loader: ImageLoader, options: Mapping[str, Any]) -> None:
+        self._loader = loader
         super().__init__(
-            self._loader,
-            bound.get("data_name", "data"),
-            bound.get("label_name", "softmax_label"),
+            loader,
+            options.get("data_name", "data"),
+            options.get("label_name", "softmax_label"),
         )
-
-    def errors(self) -> list[BadRecord]:
-        """The records that on_error='skip' left out or 'replace' replaced so far."""
-        return self._loader.errors()
-
-    def stats(self) -> Stats:
-        """What the loader has done so far, and where the time went."""
-        return self._loader.stats()
-
-    def explain(self) -> str:
-        """The same in words: what holds the loading up."""
-        return self.stats().explain()
 
     def state_dict(self) -> dict[str, Any]:
         """Where the iterator is, behind the last batch taken: plain values, for a
@@ -358,6 +327,32 @@ class ImageRecordIter(MXDataIter):
         self._delivered = bool(state.get("delivered", samples > 0))
         self._over = False
         self._batch = None
+
+
+class ImageRecordIter(RecordIter):
+    """Batches of images from RecordIO files, as MXNet's mx.io.ImageRecordIter gives
+    them.
+
+    >>> batches = ImageRecordIter(
+    ...     path_imgrec="train.rec", data_shape=(3, 224, 224), batch_size=128,
+    ...     rand_crop=True, rand_mirror=True, shuffle=True,
+    ... )  # doctest: +SKIP
+    >>> for batch in batches:  # doctest: +SKIP
+    ...     step(batch.data[0].asnumpy(), batch.label[0].asnumpy())
+
+    Data are (batch_size, channels, height, width), labels float32 (batch_size,), or
+    (batch_size, label_width) when that is above 1; `index` holds the record ids. All
+    parameters are keywords, in docs/parameters.md; values may be given as text.
+
+    TypeError for an unknown or missing parameter, ParameterError for a wrong value,
+    OSError for a file that cannot be read, DataError (naming file, record, id, byte)
+    for damaged data: all of the first three from the constructor. After a DataError the
+    next call goes on behind that batch.
+    """
+
+    def __init__(self, **options: Unpack[MxOptions]) -> None:
+        bound = params.bind(type(self).__name__, params.MX, options)
+        super().__init__(ImageLoader(bound, running=True), bound)
 
 
 ImageRecordIter.__signature__ = params.signature(params.MX)  # type: ignore[attr-defined]

@@ -4,14 +4,13 @@ from typing import Unpack
 
 from mxio import params
 from mxio._options import DetOptions
-from mxio._stats import Stats
-from mxio.adapters.dataiter import MXDataIter
-from mxio.loader import BadRecord, ImageLoader
+from mxio.adapters.dataiter import RecordIter
+from mxio.loader import ImageLoader
 
 __all__ = ["ImageDetRecordIter"]
 
 
-class ImageDetRecordIter(MXDataIter):
+class ImageDetRecordIter(RecordIter):
     """Batches of images and the boxes in them, as MXNet's mx.io.ImageDetRecordIter
     gives them.
 
@@ -45,24 +44,7 @@ class ImageDetRecordIter(MXDataIter):
         bound = params.bind(type(self).__name__, params.DET, options)
         if any(bound.get(name, 0) > 0 for name in _MEANS):
             bound.pop("mean_img", None)
-        self._loader = ImageLoader(bound | {"detect": 1}, running=True)
-        super().__init__(
-            self._loader,
-            bound.get("data_name", "data"),
-            bound.get("label_name", "softmax_label"),
-        )
-
-    def errors(self) -> list[BadRecord]:
-        """The records that on_error='skip' left out or 'replace' replaced so far."""
-        return self._loader.errors()
-
-    def stats(self) -> Stats:
-        """What the loader has done so far, and where the time went."""
-        return self._loader.stats()
-
-    def explain(self) -> str:
-        """The same in words: what holds the loading up."""
-        return self.stats().explain()
+        super().__init__(ImageLoader(bound | {"detect": 1}, running=True), bound)
 
 
 _MEANS = ("mean_r", "mean_g", "mean_b", "mean_a")

@@ -11,14 +11,13 @@ from mxio import _state, params
 from mxio._identities import Identities
 from mxio._options import NumpyOptions
 from mxio._ranks import fill_rank
-from mxio._stats import Stats
 from mxio._views import settle
-from mxio.loader import BadRecord, Batch, ImageLoader
+from mxio.loader import Batch, ImageLoader, Told
 
 __all__ = ["ImageRecordLoader"]
 
 
-class ImageRecordLoader:
+class ImageRecordLoader(Told):
     """Batches of images from RecordIO files as NumPy arrays.
 
     >>> loader = ImageRecordLoader(
@@ -91,18 +90,6 @@ class ImageRecordLoader:
         from the labels, whose scan reads every header once.
         """
         return self._loader.identities
-
-    def errors(self) -> list[BadRecord]:
-        """The records that on_error='skip' left out or 'replace' replaced so far."""
-        return self._loader.errors()
-
-    def stats(self) -> Stats:
-        """What the loader has done so far, and where the time went."""
-        return self._loader.stats()
-
-    def explain(self) -> str:
-        """The same in words: what holds the loading up."""
-        return self.stats().explain()
 
     def close(self) -> None:
         """Stop the threads. Batches handed out stay valid."""

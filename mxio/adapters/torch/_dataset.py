@@ -9,13 +9,12 @@ from mxio import params
 from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
-from mxio._stats import Stats
 from mxio.adapters.torch._batches import Tensors, Transform
 from mxio.adapters.torch._iterable import Epoch, EpochDataset
-from mxio.adapters.torch._readers import PARTIAL, Readers, bind
+from mxio.adapters.torch._readers import PARTIAL, Readers, Told, bind
 from mxio.adapters.torch._resume import Place, place_of
 from mxio.errors import ParameterError
-from mxio.loader import BadRecord, Batch, ImageLoader
+from mxio.loader import Batch, ImageLoader
 
 __all__ = ["ImageRecordDataset"]
 
@@ -23,7 +22,7 @@ __all__ = ["ImageRecordDataset"]
 _SAMPLES_AT_ONCE = 32
 
 
-class ImageRecordDataset(EpochDataset):
+class ImageRecordDataset(Told, EpochDataset):
     """Images from RecordIO files, decoded and augmented by native threads.
 
     >>> dataset = ImageRecordDataset(
@@ -128,18 +127,6 @@ class ImageRecordDataset(EpochDataset):
     def identities(self) -> Identities:
         """Which records are whose, see `mxio.adapters.insightface.Identities`."""
         return self._readers.get().identities
-
-    def errors(self) -> list[BadRecord]:
-        """The records that were left out or replaced in this process."""
-        return self._readers.errors()
-
-    def stats(self) -> Stats:
-        """What the native threads of this process have done, and how long it took."""
-        return self._readers.stats()
-
-    def explain(self) -> str:
-        """The same in words: what holds the loading up."""
-        return self.stats().explain()
 
     def close(self) -> None:
         """Stop the threads of this process. What was handed out stays valid."""

@@ -11,19 +11,18 @@ from mxio._epochs import check_epoch
 from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
-from mxio._stats import Stats
 from mxio.adapters.torch._batches import Tensors, Transform
 from mxio.adapters.torch._device import Copies, Sent, pinned
-from mxio.adapters.torch._readers import PARTIAL, Readers, bind
+from mxio.adapters.torch._readers import PARTIAL, Readers, Told, bind
 from mxio.errors import MxioError, ParameterError
-from mxio.loader import BadRecord, ImageLoader
+from mxio.loader import ImageLoader
 
 __all__ = ["EpochSetter", "Loader"]
 
 _LABEL_TYPES = params.TABLE["label_dtype"].choices
 
 
-class Loader:
+class Loader(Told):
     """Batches of images from RecordIO files as tensors, for the training loop itself.
 
     >>> loader = Loader(
@@ -161,18 +160,6 @@ class Loader:
     def identities(self) -> Identities:
         """Which records are whose, see `mxio.adapters.insightface.Identities`."""
         return self._readers.get().identities
-
-    def errors(self) -> list[BadRecord]:
-        """The records that on_error='skip' left out or 'replace' replaced so far."""
-        return self._readers.errors()
-
-    def stats(self) -> Stats:
-        """What the native threads of this process have done, and how long it took."""
-        return self._readers.stats()
-
-    def explain(self) -> str:
-        """The same in words: what holds the loading up."""
-        return self.stats().explain()
 
     def close(self) -> None:
         """Stop the threads. Batches handed out stay valid."""

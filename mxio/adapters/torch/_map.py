@@ -14,11 +14,9 @@ from torch.utils.data import Dataset, get_worker_info
 from mxio import params
 from mxio._epochs import check_epoch
 from mxio._options import TorchOptions
-from mxio._stats import Stats
 from mxio.adapters.torch._batches import Tensors, Transform
-from mxio.adapters.torch._readers import Readers, bind
+from mxio.adapters.torch._readers import Readers, Told, bind
 from mxio.errors import ParameterError
-from mxio.loader import BadRecord
 
 __all__ = ["ImageRecordMapDataset"]
 
@@ -39,7 +37,7 @@ _REFUSED = {
 _BY_COUNT = -1
 
 
-class ImageRecordMapDataset(Dataset[Any]):
+class ImageRecordMapDataset(Told, Dataset[Any]):
     """Images from RecordIO files by number, for a DataLoader with a sampler.
 
     >>> dataset = ImageRecordMapDataset(
@@ -122,18 +120,6 @@ class ImageRecordMapDataset(Dataset[Any]):
         """The epoch of the augmentation from now on; running workers see it, too."""
         check_epoch(epoch)
         self._epoch[0] = epoch
-
-    def errors(self) -> list[BadRecord]:
-        """The records that were replaced in this process."""
-        return self._readers.errors()
-
-    def stats(self) -> Stats:
-        """What the native threads of this process have done, and how long it took."""
-        return self._readers.stats()
-
-    def explain(self) -> str:
-        """The same in words: what holds the loading up."""
-        return self.stats().explain()
 
     def close(self) -> None:
         """Stop the threads of this process. Samples handed out stay valid."""

@@ -151,6 +151,24 @@ class Readers:
         return options
 
 
+class Told:
+    """What a data set tells of the loaders (`_readers`) of this process."""
+
+    _readers: Readers
+
+    def errors(self) -> list[BadRecord]:
+        """The records that were left out or replaced in this process."""
+        return self._readers.errors()
+
+    def stats(self) -> Stats:
+        """What the native threads of this process have done, and how long it took."""
+        return self._readers.stats()
+
+    def explain(self) -> str:
+        """The same in words: what holds the loading up."""
+        return self.stats().explain()
+
+
 class _Offsets:
     """Where the records are: an array that forked processes share as it is, and spawned
     ones through shared memory. Other pickles, which may outlive the files, leave it
