@@ -60,7 +60,8 @@ TEST(a_linear_change_rounds_or_cuts_and_is_clamped)
         level(i % 2)->linear(pixels, 256, channels, factors, biases, cut);
         for (int k = 0; k < 256 * channels; k++) {
             const int c = k % channels;
-            const double sum = k / channels * (double)factors[c] + (double)biases[c];
+            const int value = k / channels;
+            const double sum = value * (double)factors[c] + (double)biases[c];
             CHECK_INT(pixels[k], clamped(cut ? trunc(sum) : nearbyint(sum)));
         }
         CHECK_INT(pixels[256 * channels], 0); /* of pixel 256, not asked for */
