@@ -61,6 +61,13 @@ mxio_file_read(const struct mxio_file *file, uint64_t offset, void *out,
 }
 
 void
+mxio_file_will_read(const struct mxio_file *file, uint64_t offset, uint64_t size)
+{
+    (void)posix_fadvise(file->descriptor, (off_t)offset, (off_t)size,
+                        POSIX_FADV_WILLNEED);
+}
+
+void
 mxio_file_close(struct mxio_file *file)
 {
     if (file->descriptor >= 0)

@@ -24,6 +24,10 @@ MXIO_MUST_USE enum mxio_status
 mxio_file_read(const struct mxio_file *file, uint64_t offset, void *out,
                size_t out_size, struct mxio_error *err);
 
+/* Word to the system that these bytes will be read soon; it may ignore it. */
+void
+mxio_file_will_read(const struct mxio_file *file, uint64_t offset, uint64_t size);
+
 /* Idempotent. */
 void
 mxio_file_close(struct mxio_file *file);

@@ -553,6 +553,15 @@ record_size(const struct mxio_reader *reader, uint64_t offset, uint64_t left,
     return MXIO_OK;
 }
 
+void
+mxio_reader_will_read(const struct mxio_reader *reader, struct mxio_place place)
+{
+    const size_t file = file_of(reader, place.offset);
+
+    mxio_file_will_read(&reader->files[file], place.offset - reader->starts[file],
+                        place.end - place.offset);
+}
+
 enum mxio_status
 mxio_reader_read(const struct mxio_reader *reader, struct mxio_place place,
                  struct mxio_buffer *buffer, const uint8_t **payload,

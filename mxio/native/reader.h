@@ -7,7 +7,7 @@
  * goes on at the next head: nothing is skipped in silence.
  *
  * Owner:   open gives the caller a reader, to free after its last read.
- * Threads: read, peek and bytes may run anywhere at once; everything else needs the
+ * Threads: read, will_read, peek and bytes may run anywhere at once; everything else needs the
  *          caller's lock.
  * Errors:  MXIO_EDATA and MXIO_EIO with the file and the byte in it.
  */
@@ -112,6 +112,10 @@ MXIO_MUST_USE enum mxio_status
 mxio_reader_read(const struct mxio_reader *reader, struct mxio_place place,
                  struct mxio_buffer *buffer, const uint8_t **payload,
                  size_t *payload_size, struct mxio_error *err);
+
+/* Let the system fetch the record at a place, which will be read soon. */
+void
+mxio_reader_will_read(const struct mxio_reader *reader, struct mxio_place place);
 
 /* As read, but only the first `size` bytes of the payload, or all of a shorter one, are
  * there for sure; *payload_size is that of the whole. */

@@ -1,5 +1,9 @@
 #include "share.h"
 
+/* In order the system reads ahead by itself; small records are not worth a call. */
+#define AHEAD_SIZE ((uint64_t)16384)
+#define AHEAD ((uint64_t)16)
+
 void
 mxio_share_free(struct mxio_share *share)
 {
@@ -116,6 +120,23 @@ mxio_share_find(struct mxio_share *share, uint64_t epoch, uint64_t position,
         *out = (struct mxio_entry){.record = mxio_extent_ordinal(&share->extent, at),
                                    .place = place};
     return MXIO_OK;
+}
+
+void
+mxio_share_look_ahead(struct mxio_share *share, uint64_t epoch, uint64_t position,
+                      struct mxio_place here)
+{
+    struct mxio_error ignored = MXIO_NO_ERROR;
+    struct mxio_entry entry;
+    bool found;
+
+    if (!share->order.shuffle || !share->settled ||
+        here.end - here.offset < AHEAD_SIZE || position + AHEAD >= share->count)
+        return;
+    if (mxio_share_find(share, epoch, position + AHEAD, &entry, &found, &ignored) ==
+            MXIO_OK &&
+        found)
+        mxio_reader_will_read(share->reader, entry.place);
 }
 
 enum mxio_status

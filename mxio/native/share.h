@@ -45,6 +45,13 @@ MXIO_MUST_USE enum mxio_status
 mxio_share_find(struct mxio_share *share, uint64_t epoch, uint64_t position,
                 struct mxio_entry *out, bool *found, struct mxio_error *err);
 
+/* A record of a shuffled share is about to be read, from `here`: let the system fetch
+ * one that comes some positions later, when they are large. Any thread may call this
+ * once the share is settled; it does nothing before. */
+void
+mxio_share_look_ahead(struct mxio_share *share, uint64_t epoch, uint64_t position,
+                      struct mxio_place here);
+
 /*
  * The rows of the batch at the cursor, which is then behind its last row; room for
  * batch_size of them. *given is how many there are, 0 at the end of the epoch; *pad how

@@ -297,11 +297,16 @@ enum mxio_status
 mxio_tickets_locate(struct mxio_tickets *tickets, struct mxio_row *row,
                     struct mxio_error *err)
 {
-    bool found;
+    bool found = false;
 
-    return row->located
-               ? MXIO_OK
-               : find_record(tickets, row->ask.epoch, row->position, row, &found, err);
+    if (row->located)
+        return MXIO_OK;
+    const enum mxio_status status =
+        find_record(tickets, row->ask.epoch, row->position, row, &found, err);
+    if (status == MXIO_OK && found && tickets->wishes == NULL)
+        mxio_share_look_ahead(&tickets->share, row->ask.epoch, row->position,
+                              row->ask.place);
+    return status;
 }
 
 void

@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "faults.h"
@@ -82,6 +84,45 @@ TEST(offsets_beyond_32_bits_are_read)
     CHECK_OK(mxio_file_read(&file, far, out, 3, &err), err);
     CHECK_BYTES(out, "far", 3);
     mxio_file_close(&file);
+}
+
+/* Whether the last page of the file is in the page cache. */
+static bool
+is_cached(const char *path, size_t size)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    unsigned char resident = 0;
+    void *bytes =
+        mmap(NULL, page, PROT_READ, MAP_SHARED, descriptor, (off_t)(size - page));
+
+    MUST(bytes != MAP_FAILED && mincore(bytes, page, &resident) == 0, "mincore");
+    munmap(bytes, page);
+    close(descriptor);
+    return resident & 1;
+}
+
+/* Nothing to see where the file system keeps files in memory only. */
+TEST(bytes_that_will_be_read_come_into_the_page_cache)
+{
+    static char bytes[1 << 20];
+    const struct timespec pause = {.tv_nsec = 10000000};
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_file file;
+    const char *path = temp_file(bytes, sizeof bytes);
+    CHECK_OK(mxio_file_open(&file, path, &err), err);
+    fsync(file.descriptor);
+    MUST(posix_fadvise(file.descriptor, 0, 0, POSIX_FADV_DONTNEED) == 0, "fadvise");
+
+    if (!is_cached(path, sizeof bytes)) {
+        mxio_file_will_read(&file, sizeof bytes - 65536, 65536);
+        for (int i = 0; i < 1000 && !is_cached(path, sizeof bytes); i++)
+            nanosleep(&pause, NULL);
+        CHECK(is_cached(path, sizeof bytes));
+    }
+
+    mxio_file_close(&file);
+    mxio_file_will_read(&file, 0, 1);
 }
 
 static bool
@@ -229,6 +270,7 @@ main(void)
     RUN(reading_past_the_end_says_where_the_end_is);
     RUN(a_file_that_shrank_after_open_is_damaged);
     RUN(offsets_beyond_32_bits_are_read);
+    RUN(bytes_that_will_be_read_come_into_the_page_cache);
     RUN(what_is_no_plain_file_is_refused_and_out_untouched);
     RUN(a_named_pipe_is_refused_and_not_waited_for);
     RUN(a_closed_file_refuses_to_read_and_closes_twice);
