@@ -81,5 +81,6 @@ integration: ## packages beside mxio; with INSIGHTFACE= and MXNET= folders publi
 	$(if $(INSIGHTFACE),$(PYTHON) tests/integration/clients.py --insightface $(INSIGHTFACE) \
 	    --mxnet $(MXNET) $(if $(REFERENCE),--reference $(REFERENCE)))
 
-bench: ## images per second beside other loaders: D=folder of JPEGs, or a .rec
-	$(PYTHON) bench/throughput.py $(D)
+bench: ## speed beside a plain decode and the peers in V=folder: D=folder of JPEGs
+	$(PYTHON) -m bench.make_data $(D) build/bench
+	$(PYTHON) -m bench.run build/bench $(if $(V),--venvs $(V))

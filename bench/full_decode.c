@@ -4,9 +4,9 @@
  *   cc -O2 full_decode.c -o full_decode -ljpeg -lpthread
  *   yes | head -n 3 | ./full_decode FILE.rec THREADS
  *
- * Prints the library and the number of records, then decodes everything once for each
- * line of its input and prints: images, seconds, CPU seconds. The file is read into
- * memory first. A thread has one JPEG handle and one pixel buffer, used again for all
+ * Prints the library, then decodes everything once for each line of its input and prints
+ * images, seconds and CPU seconds, all as lines of JSON. The file is read into memory
+ * first. A thread has one JPEG handle and one pixel buffer, used again for all
  * its images. CMYK images stay CMYK: libjpeg has no RGB for them.
  * Whatever is not a whole JPEG stops the program: a skipped image would flatter it.
  */
@@ -280,7 +280,8 @@ run_once(const struct image *images, size_t image_count, int thread_count)
         pthread_join(threads[i], NULL);
     const double seconds = wall_seconds() - start;
     const double cpu = cpu_seconds() - cpu_start;
-    printf("%zu %.6f %.6f\n", image_count, seconds, cpu);
+    printf("{\"images\": %zu, \"seconds\": %.6f, \"cpu\": %.6f}\n", image_count,
+           seconds, cpu);
     fflush(stdout);
 }
 
@@ -296,7 +297,7 @@ main(int argc, char **argv)
     }
     uint8_t *file = read_file(argv[1], &file_size);
     struct image *images = find_images(file, file_size, &image_count);
-    printf("libjpeg-turbo %s, %zu records\n", TEXT(LIBJPEG_TURBO_VERSION), image_count);
+    printf("{\"about\": \"libjpeg-turbo %s\"}\n", TEXT(LIBJPEG_TURBO_VERSION));
     fflush(stdout);
     for (int byte = getchar(); byte != EOF; byte = getchar())
         if (byte == '\n')
