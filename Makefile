@@ -15,7 +15,7 @@ define tool
 else echo "$(1) is not installed: skipped" >&2; test -z "$$CI"; fi
 endef
 
-.PHONY: help build debug test check fix gen asan tsan fuzz cover soak bench integration
+.PHONY: help build debug native test check fix gen asan tsan fuzz cover soak bench integration
 
 help: ## print this list
 	@awk -F ":.*## " '/^[a-z]+:.*##/ { printf "make %-11s %s\n", $$1, $$2 }' Makefile
