@@ -4,6 +4,7 @@ import inspect
 import itertools
 import multiprocessing
 import pickle
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -231,20 +232,13 @@ def test_a_function_that_raises_is_heard_and_costs_its_record(notes: Path) -> No
     assert found + list(epoch) == [i for i in range(23) if i != 7]
 
 
-def total(dataset: RecordDataset, send: Any) -> None:
-    send.send(list(dataset))
-
-
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_another_process_can_read(notes: Path, method: str) -> None:
     dataset = RecordDataset(int, path_imgrec=notes, records=slice(3, 6))
     context: Any = multiprocessing.get_context(method)
-    receive, send = context.Pipe()
-    process = context.Process(target=total, args=(dataset, send))
 
-    process.start()
-    found = receive.recv()
-    process.join()
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        found = pool.submit(list, dataset).result(timeout=60)
 
     assert found == [3, 4, 5]
 
