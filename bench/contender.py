@@ -45,13 +45,8 @@ ENTRIES = {
     "dataset0": Entry("mxio data set, no worker", "load_mxio", "", "dataset0"),
     "dataset1": Entry("mxio data set, 1 worker", "load_mxio", "", "dataset1"),
     "dataset2": Entry("mxio data set, 2 workers", "load_mxio", "", "dataset2"),
-    "torchvision": Entry(
-        "torchvision on Pillow", "load_torch", "torch", "torchvision_pillow"
-    ),
-    "torchvision8": Entry(
-        "torchvision on uint8 tensors", "load_torch", "torch", "torchvision_tensor"
-    ),
-    "opencv": Entry("OpenCV", "load_torch", "torch", "opencv"),
+    "torchvision": Entry("torchvision on Pillow", "load_torch", "torch", "torchvision"),
+    "opencv": Entry("OpenCV by hand", "load_torch", "torch", "opencv"),
 }
 
 

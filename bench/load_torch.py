@@ -19,32 +19,13 @@ import torchvision  # type: ignore[import-not-found]  # of the other interpreter
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
-from torchvision.transforms import v2  # type: ignore[import-not-found]
 
 from bench.records import image_of, record_spans
 from bench.serve import Epoch, Task, serve
 from bench.workloads import AREA, ASPECT, MEAN, STD
 
 
-def torchvision_tensor(side: int) -> Callable[[bytes], torch.Tensor]:
-    """decode_image, then the transforms of version 2 on uint8."""
-    change = v2.Compose(
-        [
-            v2.RandomResizedCrop(side, scale=AREA, ratio=ASPECT, antialias=True),
-            v2.RandomHorizontalFlip(),
-        ]
-    )
-    mode = torchvision.io.ImageReadMode.RGB
-
-    def sample(image: bytes) -> torch.Tensor:
-        data = torch.frombuffer(bytearray(image), dtype=torch.uint8)
-        changed: torch.Tensor = change(torchvision.io.decode_image(data, mode))
-        return changed
-
-    return sample
-
-
-def torchvision_pillow(side: int) -> Callable[[bytes], torch.Tensor]:
+def torchvision_sample(side: int) -> Callable[[bytes], torch.Tensor]:
     """The transforms of torchvision's guide on Pillow's images."""
     change = transforms.Compose(
         [
@@ -84,11 +65,7 @@ def opencv_sample(side: int) -> Callable[[bytes], torch.Tensor]:
     return sample
 
 
-FACES = {
-    "torchvision_pillow": torchvision_pillow,
-    "torchvision_tensor": torchvision_tensor,
-    "opencv": opencv_sample,
-}
+FACES = {"torchvision": torchvision_sample, "opencv": opencv_sample}
 
 
 class Records(Dataset[torch.Tensor]):

@@ -4,10 +4,11 @@
 
 Every JPEG below PHOTOS is packed `--times` times over, in one seeded order, as it is
 (photos.rec) and with the shorter edge at 256 (photos256.rec); the files themselves, for
-peers that read files, are named in photos.txt, one line a record. Squares cut out of
-the photographs become 32x32 pictures (tiny_png.rec, tiny_jpg.rec) and what stands for
-digits, 28x28 in MNIST's format. million.rec has the first of the pictures a million
-times, smaller still, for what it takes to begin.
+peers that read files, are named in photos.txt, one line a record. Both are repacked,
+too (photos_repacked.rec). Squares cut out of the photographs become 32x32 pictures
+(tiny_png.rec, tiny_jpg.rec) and what stands for digits, 28x28 in MNIST's format.
+million.rec has the first of the squares a million times, smaller still, for what it
+takes to begin.
 """
 
 import argparse
@@ -21,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from bench.contender import REPACKED
+from mxio import repack
 from mxio.im2rec import make_list, pack_list
 from mxio.recordio import IRHeader, MXIndexedRecordIO, pack_img
 
@@ -49,7 +52,7 @@ def list_photos(photos: Path, data: Path, times: int) -> list[str]:
 
 
 def pack_photos(photos: Path, data: Path) -> None:
-    """photos.rec and photos256.rec, with indices."""
+    """photos.rec and photos256.rec, with indices, and both repacked."""
     names = data / "photos.lst"
     pack_list(names, photos, data / "photos.rec", pass_through=True, progress=True)
     pack_list(
@@ -60,6 +63,8 @@ def pack_photos(photos: Path, data: Path) -> None:
         quality=SHORT_SIDE_QUALITY,
         progress=True,
     )
+    for name in ("photos", "photos256"):
+        repack(data / f"{name}.rec", data / f"{name}{REPACKED}.rec", progress=True)
 
 
 def squares(

@@ -177,7 +177,6 @@ WORKLOADS = {
             "dataset1",
             "dataset2",
             "torchvision",
-            "torchvision8",
             "opencv",
         ),
         options=RESIZED_CROP | MEANS | STDS,
