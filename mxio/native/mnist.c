@@ -165,9 +165,11 @@ make_mnist(struct mxio_mnist *mnist, const struct mxio_mnist_inputs *inputs,
     size_t *places = places_of(mnist, inputs);
     enum mxio_status status = MXIO_OK;
     if (mnist->images == NULL || mnist->labels == NULL || mnist->ids == NULL ||
-        places == NULL || !lay_out(mnist, &block_size))
-        status = mxio_fail(err, MXIO_ENOMEM, "no memory for %zu images of %zu bytes",
-                           count, mnist->image_size);
+        places == NULL || !lay_out(mnist, &block_size)) {
+        mxio_fail(err, MXIO_ENOMEM, "no memory for %zu images of %zu bytes", count,
+                  mnist->image_size);
+        status = MXIO_ENOMEM;
+    }
     if (status == MXIO_OK)
         status = read_files(mnist, files, places, err);
     mxio_free(places);
