@@ -592,10 +592,11 @@ mxio.download(name, to, mirror=mirror)
 
 
 def start(*arguments: object) -> subprocess.Popen[bytes]:
-    root = str(Path(__file__).parents[1])
+    # The mxio that is being tested comes before the one of the checkout.
+    places = [os.environ["PYTHONPATH"], str(Path(__file__).parents[1])]
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", DOWNLOAD, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": root},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
         stderr=subprocess.PIPE,
     )
 
