@@ -12,6 +12,9 @@ from typing_extensions import Buffer
 # (name, kind, group, faces, required, default, low, high, choices, doc); see
 # native/params.def.
 PARAMS: tuple[tuple[str, str, str, int, bool, Any, Any, Any, tuple[str, ...], str], ...]
+# Of transcode_jpeg: MCUs between markers that load fastest, and the most there can be.
+FAST_RESTART: int
+MAX_RESTART: int
 FACE_MX: int
 FACE_NUMPY: int
 FACE_TORCH: int

@@ -1,24 +1,11 @@
 /* Loader: the engine for Python. */
-#include "py_core.h"
+#include "py_loader.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "loader.h"
-
 /* Ctrl-C is looked for this often while waiting for a batch. */
 #define SLICE_MS 100
-
-struct py_loader {
-    PyObject_HEAD struct mxio_loader *loader;
-    PyObject *decoder;  /* decoder of last resort: (bytes, channels) -> pixels */
-    char **paths;       /* of the data files, NULL at the end */
-    Py_buffer ordinals; /* of the chosen records, which the loader borrows */
-    Py_buffer offsets;  /* of all records, likewise */
-    int channels;
-    double timeout; /* seconds; 0: none */
-    bool busy;      /* a consumer is inside, without the GIL */
-};
 
 static struct py_state *
 state_of(struct py_loader *self)
@@ -26,8 +13,8 @@ state_of(struct py_loader *self)
     return py_state_of_type(Py_TYPE((PyObject *)self));
 }
 
-static PyObject *
-raise_here(struct py_loader *self, const struct mxio_error *err)
+PyObject *
+py_loader_raise(struct py_loader *self, const struct mxio_error *err)
 {
     return py_raise(state_of(self), err, self->paths, NULL);
 }
@@ -211,7 +198,7 @@ enter(struct py_loader *self)
         return 0;
     }
     mxio_fail(&err, MXIO_ESTATE, "the loader is in use by another thread");
-    raise_here(self, &err);
+    py_loader_raise(self, &err);
     return -1;
 }
 
@@ -230,7 +217,7 @@ loader_start(PyObject *object, PyObject *args)
         mxio_loader_start(self->loader, epoch, base, batch, step, &err);
     Py_END_ALLOW_THREADS self->busy = false;
     if (status != MXIO_OK)
-        return raise_here(self, &err);
+        return py_loader_raise(self, &err);
     Py_RETURN_NONE;
 }
 
@@ -262,7 +249,7 @@ loader_fetch(PyObject *object, PyObject *args)
     if (!entered)
         return NULL;
     if (status != MXIO_OK)
-        return raise_here(self, &err);
+        return py_loader_raise(self, &err);
     Py_RETURN_NONE;
 }
 
@@ -370,7 +357,7 @@ decode_foreign(struct py_loader *self, const struct mxio_delivery *delivery, boo
         left = mxio_loader_has_foreign(self->loader);
         Py_END_ALLOW_THREADS if (status != MXIO_OK)
         {
-            raise_here(self, &err);
+            py_loader_raise(self, &err);
             return -1;
         }
     }
@@ -395,7 +382,7 @@ wait_for_batch(struct py_loader *self, enum mxio_wait *wait, struct mxio_deliver
         }
         Py_END_ALLOW_THREADS if (status != MXIO_OK)
         {
-            raise_here(self, &err);
+            py_loader_raise(self, &err);
             return -1;
         }
         /* With a batch in hand, the interpreter looks for signals soon enough. */
@@ -444,149 +431,6 @@ loader_next(PyObject *object, PyObject *ignored)
 }
 
 static PyObject *
-loader_count(PyObject *object, PyObject *ignored)
-{
-    struct py_loader *self = (struct py_loader *)object;
-    struct mxio_error err = MXIO_NO_ERROR;
-    uint64_t count = 0;
-    enum mxio_status status;
-
-    (void)ignored;
-    Py_BEGIN_ALLOW_THREADS status = mxio_loader_count(self->loader, &count, &err);
-    Py_END_ALLOW_THREADS return status == MXIO_OK ? PyLong_FromUnsignedLongLong(count)
-                                                  : raise_here(self, &err);
-}
-
-static PyObject *
-loader_batches(PyObject *object, PyObject *args)
-{
-    struct py_loader *self = (struct py_loader *)object;
-    unsigned long long base, batch, step;
-
-    if (!PyArg_ParseTuple(args, "KKK:batches", &base, &batch, &step))
-        return NULL;
-    PyObject *number = loader_count(object, NULL);
-    if (number == NULL)
-        return NULL;
-    const uint64_t count = PyLong_AsUnsignedLongLong(number);
-    const uint64_t left = count > base ? count - base : 0;
-    Py_DECREF(number);
-    return PyLong_FromUnsignedLongLong(
-        mxio_loader_batches(self->loader, left, batch, step));
-}
-
-static PyObject *
-loader_label_width(PyObject *object, PyObject *ignored)
-{
-    (void)ignored;
-    return PyLong_FromSize_t(
-        mxio_loader_label_width(((struct py_loader *)object)->loader));
-}
-
-static PyObject *
-loader_progress(PyObject *object, PyObject *ignored)
-{
-    uint64_t used, carry;
-
-    (void)ignored;
-    mxio_loader_progress(((struct py_loader *)object)->loader, &used, &carry);
-    return Py_BuildValue("KK", (unsigned long long)used, (unsigned long long)carry);
-}
-
-static double
-seconds(uint64_t nanoseconds)
-{
-    return (double)nanoseconds * 1e-9;
-}
-
-static PyObject *
-loader_work(PyObject *object, PyObject *ignored)
-{
-    struct py_loader *self = (struct py_loader *)object;
-    struct mxio_error err = MXIO_NO_ERROR;
-    struct mxio_work work;
-    enum mxio_status status;
-
-    (void)ignored;
-    Py_BEGIN_ALLOW_THREADS status = mxio_loader_work(self->loader, &work, &err);
-    Py_END_ALLOW_THREADS if (status != MXIO_OK) return raise_here(self, &err);
-    const struct mxio_spent *spent = &work.spent;
-    return Py_BuildValue("{sKsKsKsdsdsdsdsdsKsKsKsKsK}", "samples",
-                         (unsigned long long)spent->samples, "bytes",
-                         (unsigned long long)spent->bytes, "tickets",
-                         (unsigned long long)work.runs, "read",
-                         seconds(spent->stage[MXIO_STAGE_READ]), "decode",
-                         seconds(spent->stage[MXIO_STAGE_DECODE]), "transform",
-                         seconds(spent->stage[MXIO_STAGE_TRANSFORM]), "idle",
-                         seconds(work.idle), "waited", seconds(work.waited), "jpeg_own",
-                         (unsigned long long)spent->paths[MXIO_PATH_JPEG_OWN],
-                         "jpeg_stock",
-                         (unsigned long long)spent->paths[MXIO_PATH_JPEG_STOCK],
-                         "png_plain",
-                         (unsigned long long)spent->paths[MXIO_PATH_PNG_PLAIN],
-                         "png_libpng",
-                         (unsigned long long)spent->paths[MXIO_PATH_PNG_LIBPNG],
-                         "foreign",
-                         (unsigned long long)spent->paths[MXIO_PATH_FOREIGN]);
-}
-
-static PyObject *
-loader_offsets(PyObject *object, PyObject *ignored)
-{
-    struct py_loader *self = (struct py_loader *)object;
-    struct mxio_error err = MXIO_NO_ERROR;
-    struct mxio_block *block;
-    enum mxio_status status;
-
-    (void)ignored;
-    Py_BEGIN_ALLOW_THREADS status = mxio_loader_offsets(self->loader, &block, &err);
-    Py_END_ALLOW_THREADS return status == MXIO_OK ? py_block_wrap(state_of(self), block)
-                                                  : raise_here(self, &err);
-}
-
-static PyObject *
-loader_errors(PyObject *object, PyObject *ignored)
-{
-    struct py_loader *self = (struct py_loader *)object;
-    struct mxio_error err = MXIO_NO_ERROR;
-    struct mxio_error *bad;
-    size_t count;
-
-    (void)ignored;
-    if (mxio_loader_errors(self->loader, &bad, &count, &err) != MXIO_OK)
-        return raise_here(self, &err);
-    PyObject *out = PyList_New(0);
-    for (size_t i = 0; out != NULL && i < count; i++) {
-        const char *path = bad[i].file >= 0 ? self->paths[bad[i].file] : "";
-        PyObject *text = py_describe(&bad[i], path);
-        PyObject *id =
-            bad[i].has_id ? PyLong_FromUnsignedLongLong(bad[i].id) : Py_NewRef(Py_None);
-        PyObject *entry = text == NULL || id == NULL
-                              ? NULL
-                              : Py_BuildValue("NLOLO", PyUnicode_DecodeFSDefault(path),
-                                              (long long)bad[i].record, id,
-                                              (long long)bad[i].offset, text);
-        Py_XDECREF(text);
-        Py_XDECREF(id);
-        if (entry == NULL || PyList_Append(out, entry) < 0)
-            Py_CLEAR(out);
-        Py_XDECREF(entry);
-    }
-    mxio_free(bad);
-    return out;
-}
-
-static PyObject *
-loader_memory(PyObject *object, PyObject *ignored)
-{
-    size_t used, idle;
-
-    (void)ignored;
-    mxio_loader_memory(((struct py_loader *)object)->loader, &used, &idle);
-    return Py_BuildValue("nn", (Py_ssize_t)used, (Py_ssize_t)idle);
-}
-
-static PyObject *
 loader_close(PyObject *object, PyObject *ignored)
 {
     struct py_loader *self = (struct py_loader *)object;
@@ -603,18 +447,18 @@ static PyMethodDef loader_methods[] = {
      "Make these records instead of an epoch: uint64 places, uint64 epochs."},
     {"next", loader_next, METH_NOARGS,
      "(block, rows, pad, label offset, id offset), or None at the end."},
-    {"count", loader_count, METH_NOARGS, "Records of this part."},
-    {"batches", loader_batches, METH_VARARGS,
+    {"count", py_loader_count, METH_NOARGS, "Records of this part."},
+    {"batches", py_loader_batches, METH_VARARGS,
      "Batches of an epoch: positions done, first batch, step."},
-    {"label_width", loader_label_width, METH_NOARGS,
+    {"label_width", py_loader_label_width, METH_NOARGS,
      "Values in the label of a sample."},
-    {"progress", loader_progress, METH_NOARGS,
+    {"progress", py_loader_progress, METH_NOARGS,
      "Positions used of this epoch and of the next."},
-    {"work", loader_work, METH_NOARGS, "What the threads have done so far."},
-    {"offsets", loader_offsets, METH_NOARGS, "Offsets of all record heads, uint64."},
-    {"errors", loader_errors, METH_NOARGS,
+    {"work", py_loader_work, METH_NOARGS, "What the threads have done so far."},
+    {"offsets", py_loader_offsets, METH_NOARGS, "Offsets of all record heads, uint64."},
+    {"errors", py_loader_errors, METH_NOARGS,
      "Bad records met so far: (path, record, id, offset, sentence)."},
-    {"memory", loader_memory, METH_NOARGS, "Batches in use and idle."},
+    {"memory", py_loader_memory, METH_NOARGS, "Batches in use and idle."},
     {"close", loader_close, METH_NOARGS, "Stop and join the threads; idempotent."},
     {NULL, NULL, 0, NULL},
 };

@@ -5,6 +5,7 @@
 
 #include "inflate.h"
 #include "jpeg.h"
+#include "jpeg_transcode.h"
 #include "kernels.h"
 #include "marks.h"
 #include "png.h"
@@ -285,6 +286,8 @@ module_exec(PyObject *module)
         PyModule_AddFunctions(module, py_picture_methods) < 0 ||
         PyModule_AddFunctions(module, py_mnist_methods) < 0 ||
         PyModule_AddFunctions(module, py_scan_methods) < 0 ||
+        PyModule_AddIntConstant(module, "FAST_RESTART", MXIO_JPEG_FAST_RESTART) < 0 ||
+        PyModule_AddIntConstant(module, "MAX_RESTART", MXIO_JPEG_MAX_RESTART) < 0 ||
         PyModule_AddIntConstant(module, "FACE_MX", MXIO_FACE_MX) < 0 ||
         PyModule_AddIntConstant(module, "FACE_NUMPY", MXIO_FACE_NUMPY) < 0 ||
         PyModule_AddIntConstant(module, "FACE_TORCH", MXIO_FACE_TORCH) < 0 ||

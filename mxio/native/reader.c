@@ -1,9 +1,8 @@
-#include "reader.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "file.h"
+#include "reader_inner.h"
 #include "recordio.h"
 
 /* Heads of small records are looked up in blocks of this size, those of large ones one
@@ -13,32 +12,14 @@
 /* A gap in an index may make a place huge; up to this size it is read in one call. */
 #define READ_AHEAD ((uint64_t)1 << 20)
 
-struct mxio_reader {
-    struct mxio_file *files;
-    uint64_t *starts; /* of the files in the set; one more for the end */
-    size_t file_count;
-
-    const uint64_t *offsets; /* of the heads known: own, or lent */
-    uint64_t *own;
-    size_t known, room; /* of own */
-    uint64_t frontier;  /* the next head is looked for here */
-    bool complete, indexed;
-    struct mxio_selection selection;
-
-    struct mxio_buffer block; /* bytes of one file from block_start on */
-    uint64_t block_start;
-    size_t block_size;
-};
-
 uint64_t
 mxio_reader_size(const struct mxio_reader *reader)
 {
     return reader->starts[reader->file_count];
 }
 
-/* The file that holds the byte; offset < total. */
-static size_t
-file_of(const struct mxio_reader *reader, uint64_t offset)
+size_t
+mxio_reader_file_of(const struct mxio_reader *reader, uint64_t offset)
 {
     size_t low = 0, high = reader->file_count;
 
@@ -56,7 +37,7 @@ void
 mxio_reader_name_place(const struct mxio_reader *reader, uint64_t offset,
                        struct mxio_error *err)
 {
-    const size_t file = file_of(reader, offset);
+    const size_t file = mxio_reader_file_of(reader, offset);
 
     err->file = (int)file;
     err->offset = (int64_t)(offset - reader->starts[file]);
@@ -89,7 +70,7 @@ static enum mxio_status
 read_bytes(const struct mxio_reader *reader, uint64_t offset, void *out, size_t size,
            struct mxio_error *err)
 {
-    const size_t file = file_of(reader, offset);
+    const size_t file = mxio_reader_file_of(reader, offset);
 
     return mxio_file_read(&reader->files[file], offset - reader->starts[file], out,
                           size, err);
@@ -108,7 +89,8 @@ peek(struct mxio_reader *reader, uint64_t offset, bool small,
     }
     if (!small)
         return read_bytes(reader, offset, out, MXIO_HEAD_SIZE, err);
-    const uint64_t left = reader->starts[file_of(reader, offset) + 1] - offset;
+    const uint64_t left =
+        reader->starts[mxio_reader_file_of(reader, offset) + 1] - offset;
     const size_t size = left < BLOCK ? (size_t)left : BLOCK;
     enum mxio_status status = mxio_buffer_need(&reader->block, BLOCK, err);
     if (status != MXIO_OK)
@@ -149,7 +131,7 @@ resynchronise(struct mxio_reader *reader, uint64_t from, uint64_t file_end,
 static enum mxio_status
 hop(struct mxio_reader *reader, uint64_t offset, uint64_t *next, struct mxio_error *err)
 {
-    const uint64_t file_end = reader->starts[file_of(reader, offset) + 1];
+    const uint64_t file_end = reader->starts[mxio_reader_file_of(reader, offset) + 1];
     const bool small =
         reader->known > 1 && offset - reader->offsets[reader->known - 2] < SMALL_RECORD;
     struct mxio_head last = {.part = MXIO_LAST};
@@ -179,9 +161,8 @@ hop(struct mxio_reader *reader, uint64_t offset, uint64_t *next, struct mxio_err
     return resynchronise(reader, (at > offset ? at : at + 4), file_end, next, err);
 }
 
-/* Learn one more head, or that there are no more. */
-static enum mxio_status
-extend(struct mxio_reader *reader, struct mxio_error *err)
+enum mxio_status
+mxio_reader_extend(struct mxio_reader *reader, struct mxio_error *err)
 {
     uint64_t next = 0;
 
@@ -335,7 +316,8 @@ mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_
         const uint64_t at = reader->offsets[last ? count - 1 : 0];
         uint8_t bytes[MXIO_HEAD_SIZE];
         struct mxio_head head;
-        if (reader->starts[file_of(reader, at) + 1] - at >= MXIO_HEAD_SIZE) {
+        if (reader->starts[mxio_reader_file_of(reader, at) + 1] - at >=
+            MXIO_HEAD_SIZE) {
             const enum mxio_status status =
                 read_bytes(reader, at, bytes, sizeof bytes, err);
             if (status != MXIO_OK)
@@ -348,172 +330,6 @@ mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_
                          (unsigned long long)at);
     }
     return MXIO_OK;
-}
-
-/* How many of the heads known lie below an offset. */
-static size_t
-known_below(const struct mxio_reader *reader, uint64_t offset)
-{
-    size_t low = 0, high = reader->known;
-
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (reader->offsets[middle] < offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-uint64_t
-mxio_extent_ordinal(const struct mxio_extent *extent, uint64_t position)
-{
-    return extent->ordinals != NULL ? extent->ordinals[position]
-                                    : extent->first + position;
-}
-
-enum mxio_status
-mxio_reader_select(struct mxio_reader *reader, const struct mxio_selection *selection,
-                   struct mxio_error *err)
-{
-    const uint64_t room = UINT64_MAX - selection->first;
-    uint64_t last = UINT64_MAX;
-
-    if (selection->count == 0) {
-        reader->selection = *selection;
-        return MXIO_OK;
-    }
-    if (selection->ordinals == NULL && selection->count <= room)
-        last = selection->first + selection->count - 1;
-    if (selection->ordinals != NULL) {
-        last = 0;
-        for (uint64_t i = 0; i < selection->count; i++)
-            last = selection->ordinals[i] > last ? selection->ordinals[i] : last;
-    }
-    while (last >= reader->known && !reader->complete) {
-        const enum mxio_status status = extend(reader, err);
-        if (status != MXIO_OK)
-            return status;
-    }
-    if (last >= reader->known)
-        return mxio_fail(err, MXIO_EPARAM, "record %llu is chosen of %zu records",
-                         (unsigned long long)last, reader->known);
-    reader->selection = *selection;
-    return MXIO_OK;
-}
-
-/* Part part_index of `count` records. */
-static struct mxio_extent
-part_of_records(uint64_t count, uint64_t num_parts, uint64_t part_index)
-{
-    /* part_index < num_parts <= 10^9 and step <= count: no overflow. */
-    const uint64_t step = (count + num_parts - 1) / num_parts;
-    const uint64_t start = part_index * step;
-    const uint64_t first = start < count ? start : count;
-    const uint64_t left = count - first;
-
-    return (struct mxio_extent){.first = first,
-                                .most = left < step ? left : step,
-                                .end = UINT64_MAX};
-}
-
-enum mxio_status
-mxio_reader_part(struct mxio_reader *reader, uint64_t num_parts, uint64_t part_index,
-                 struct mxio_extent *out, struct mxio_error *err)
-{
-    const struct mxio_selection *chosen = &reader->selection;
-
-    if (chosen->count > 0) {
-        *out = part_of_records(chosen->count, num_parts, part_index);
-        if (chosen->ordinals != NULL)
-            out->ordinals = chosen->ordinals + out->first;
-        out->first += chosen->first;
-        return MXIO_OK;
-    }
-    if (reader->indexed) {
-        *out = part_of_records(reader->known, num_parts, part_index);
-        return MXIO_OK;
-    }
-    const uint64_t total = mxio_reader_size(reader);
-    uint64_t step = total / num_parts + (total % num_parts != 0);
-    step = (step + 3) & ~(uint64_t)3;
-    const uint64_t begin = part_index == 0             ? 0
-                           : part_index > total / step ? total
-                                                       : part_index * step;
-    const uint64_t end =
-        begin > total || total - begin < step ? UINT64_MAX : begin + step;
-    /* Ordinals count from the start of the set, so its heads are hopped over. */
-    while (!reader->complete &&
-           (reader->known == 0 || reader->offsets[reader->known - 1] < begin)) {
-        const enum mxio_status status = extend(reader, err);
-        if (status != MXIO_OK)
-            return status;
-    }
-    const uint64_t first = known_below(reader, begin);
-    *out = (struct mxio_extent){.first = first, .most = UINT64_MAX, .end = end};
-    return MXIO_OK;
-}
-
-enum mxio_status
-mxio_reader_locate(struct mxio_reader *reader, const struct mxio_extent *extent,
-                   uint64_t position, struct mxio_place *out, bool *found,
-                   struct mxio_error *err)
-{
-    *found = false;
-    if (position >= extent->most)
-        return MXIO_OK;
-    const uint64_t ordinal = mxio_extent_ordinal(extent, position);
-    while (ordinal >= reader->known && !reader->complete) {
-        const enum mxio_status status = extend(reader, err);
-        if (status != MXIO_OK)
-            return status;
-    }
-    if (ordinal >= reader->known || reader->offsets[ordinal] >= extent->end)
-        return MXIO_OK;
-    const uint64_t offset = reader->offsets[ordinal];
-    const uint64_t file_end = reader->starts[file_of(reader, offset) + 1];
-    const uint64_t last_end = reader->indexed ? file_end : reader->frontier;
-    const uint64_t next =
-        ordinal + 1 < reader->known ? reader->offsets[ordinal + 1] : last_end;
-    *out =
-        (struct mxio_place){.offset = offset, .end = next < file_end ? next : file_end};
-    *found = true;
-    return MXIO_OK;
-}
-
-/* Learn all heads below an offset. */
-static enum mxio_status
-hop_to(struct mxio_reader *reader, uint64_t end, struct mxio_error *err)
-{
-    enum mxio_status status = MXIO_OK;
-
-    while (status == MXIO_OK && !reader->complete && reader->frontier < end)
-        status = extend(reader, err);
-    return status;
-}
-
-enum mxio_status
-mxio_reader_count(struct mxio_reader *reader, const struct mxio_extent *extent,
-                  uint64_t *out, struct mxio_error *err)
-{
-    if (reader->selection.count > 0) {
-        *out = extent->most;
-        return MXIO_OK;
-    }
-    const enum mxio_status status = hop_to(reader, extent->end, err);
-    if (status != MXIO_OK)
-        return status;
-    const size_t last = known_below(reader, extent->end);
-    const uint64_t count = last > extent->first ? last - extent->first : 0;
-    *out = count < extent->most ? count : extent->most;
-    return MXIO_OK;
-}
-
-enum mxio_status
-mxio_reader_complete(struct mxio_reader *reader, struct mxio_error *err)
-{
-    return hop_to(reader, UINT64_MAX, err);
 }
 
 const uint64_t *
@@ -556,7 +372,7 @@ record_size(const struct mxio_reader *reader, uint64_t offset, uint64_t left,
 void
 mxio_reader_will_read(const struct mxio_reader *reader, struct mxio_place place)
 {
-    const size_t file = file_of(reader, place.offset);
+    const size_t file = mxio_reader_file_of(reader, place.offset);
 
     mxio_file_will_read(&reader->files[file], place.offset - reader->starts[file],
                         place.end - place.offset);
@@ -567,7 +383,8 @@ mxio_reader_read(const struct mxio_reader *reader, struct mxio_place place,
                  struct mxio_buffer *buffer, const uint8_t **payload,
                  size_t *payload_size, struct mxio_error *err)
 {
-    const uint64_t file_end = reader->starts[file_of(reader, place.offset) + 1];
+    const uint64_t file_end =
+        reader->starts[mxio_reader_file_of(reader, place.offset) + 1];
     uint64_t size = place.end - place.offset;
     enum mxio_status status = MXIO_OK;
     size_t start, consumed;
@@ -615,7 +432,8 @@ enum mxio_status
 mxio_reader_bytes(const struct mxio_reader *reader, uint64_t offset, void *out,
                   size_t size, size_t *got, struct mxio_error *err)
 {
-    const uint64_t left = reader->starts[file_of(reader, offset) + 1] - offset;
+    const uint64_t left =
+        reader->starts[mxio_reader_file_of(reader, offset) + 1] - offset;
 
     *got = left < size ? (size_t)left : size;
     const enum mxio_status status = read_bytes(reader, offset, out, *got, err);

@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptPicture", "RepackReport", "repack"]
 
-# The shortest interval whose markers still cost little; see docs/performance.md.
-_RESTART = 4
-_MOST_RESTART = 65535
 _SHOWN = 20
 
 
@@ -116,7 +113,7 @@ def repack(
     path: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
-    restart: int = _RESTART,
+    restart: int = _core.FAST_RESTART,
     path_imgidx: str | os.PathLike[str] | None = None,
     new_keys: NewKeys = "keep",
     threads: int = 0,
@@ -137,9 +134,9 @@ def repack(
     that does not decode: the report names them. DataError when the structure of file
     or index is damaged; OSError. The output appears when it is whole.
     """
-    if not 1 <= restart <= _MOST_RESTART:
+    if not 1 <= restart <= _core.MAX_RESTART:
         raise ParameterError(
-            f"restart must be in [1, {_MOST_RESTART}] MCUs, got {restart}"
+            f"restart must be in [1, {_core.MAX_RESTART}] MCUs, got {restart}"
         )
     source = Source(path, path_imgidx, progress)
     target = os.fspath(output)
@@ -194,7 +191,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--restart",
         type=int,
-        default=_RESTART,
+        default=_core.FAST_RESTART,
         metavar="MCUS",
         help="MCUs between two restart markers (default: %(default)s)",
     )
