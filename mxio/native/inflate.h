@@ -23,7 +23,8 @@ mxio_inflater_free(struct mxio_inflater *inflater);
  * True when the input is one zlib stream and nothing else, its checksum is right, and it
  * holds exactly out_size bytes. Whatever the answer, the output is written to. Refused
  * too: a stream whose window, as its header gives it, may be too small for it; only zlib
- * would notice.
+ * would notice. libdeflate does not notice codes for lengths and distances that deflate
+ * leaves unused, and reads others in their place; the checksum has to be right all the same.
  */
 MXIO_MUST_USE bool
 mxio_inflate(struct mxio_inflater *inflater, const uint8_t *in, size_t in_size,

@@ -1,7 +1,8 @@
 /*
  * Plain PNGs without libpng: 8 bits, gray, RGB, RGBA or palette, not interlaced, no
  * transparent colours, whole and undamaged. Everything else is left to libpng, its verdict
- * on damage included: what is accepted here, libpng accepts with the same pixels.
+ * on damage included: what is accepted here, libpng accepts with the same pixels (but for
+ * unused codes, see inflate.h).
  *
  * Known to png.c only.
  *

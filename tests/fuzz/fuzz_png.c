@@ -110,9 +110,15 @@ compare(const uint8_t *bytes, size_t size, uint32_t state)
     const struct mxio_rect window = fuzz_window(&state, &picture);
     const bool read =
         mxio_png_read(reused, channels, false, window, &part, &err) == MXIO_OK;
-    MUST(read_window(fresh, bytes, size, channels, whole, &full, &other) == read);
-    MUST(strcmp(err.message, other.message) == 0);
-    if (read) {
+    const bool both =
+        read_window(fresh, bytes, size, channels, whole, &full, &other) && read;
+    /* libdeflate takes codes that zlib refuses, see inflate.h. */
+    const bool unused = read && mxio_png_was_plain(reused) &&
+                        (strstr(other.message, "invalid literal/length code") != NULL ||
+                         strstr(other.message, "invalid distance code") != NULL);
+    MUST(both == read || unused);
+    MUST(strcmp(err.message, other.message) == 0 || unused);
+    if (both) {
         fuzz_same_pixels(&full, &part, window);
         round_trip(reused, &full);
     }

@@ -103,6 +103,26 @@ TEST(a_window_that_may_be_too_small_is_refused)
     mxio_inflater_free(inflater);
 }
 
+/* 'a', then a copy of it by one of the two codes for lengths that deflate does not use.
+ * zlib refuses it; libdeflate takes it for the longest length. Found by fuzzing. */
+TEST(an_unused_code_is_refused_or_makes_what_the_checksum_says)
+{
+    static const uint8_t stream[] = {0x78, 0x01, 0x4b, 0x1c, 0x03,
+                                     0x00, 0xd9, 0xa8, 0x62, 0x24};
+    uint8_t out[259] = {0};
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_inflater *inflater = NULL;
+
+    CHECK_OK(mxio_inflater_new(&inflater, &err), err);
+    const bool taken = mxio_inflate(inflater, stream, sizeof stream, out, sizeof out);
+    for (size_t i = 0; taken && i < sizeof out; i++)
+        CHECK_INT(out[i], 'a');
+    mxio_inflater_free(inflater);
+#if !defined MXIO_LIBDEFLATE
+    CHECK(!taken);
+#endif
+}
+
 TEST(checksums_are_those_of_the_standard)
 {
     CHECK_INT(mxio_crc32((const uint8_t *)"123456789", 9), 0xCBF43926);
@@ -143,6 +163,7 @@ main(void)
     RUN(bytes_behind_the_stream_are_refused);
     RUN(any_changed_bit_is_noticed);
     RUN(a_window_that_may_be_too_small_is_refused);
+    RUN(an_unused_code_is_refused_or_makes_what_the_checksum_says);
     RUN(checksums_are_those_of_the_standard);
     RUN(the_library_is_named);
     RUN(a_failing_allocation_is_survived);
