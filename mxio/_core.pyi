@@ -94,8 +94,8 @@ class Loader:
     def work(self) -> dict[str, Any]:
         """Since the loader was made: samples, bytes, tickets; seconds in read, decode,
         transform over all threads; seconds that workers were idle and that the consumer
-        waited; samples decoded by each path (jpeg_own, jpeg_stock, png_plain,
-        png_libpng, foreign).
+        waited; samples decoded by each path (jpeg_plain, jpeg_own, jpeg_stock,
+        png_plain, png_libpng, foreign).
         """
     def offsets(self) -> Block:
         """uint64 offsets of all record heads, counted through all files."""
@@ -356,7 +356,9 @@ def resize(
     """
 
 def features() -> dict[str, str]:
-    """Versions and code paths: jpeg, entropy ("own", or "stock (why)"), png, simd."""
+    """Versions and code paths: jpeg, entropy and pixels of JPEG ("own", or "stock
+    (why)"), png, simd.
+    """
 
 def draw_plans(
     options: Mapping[str, object],

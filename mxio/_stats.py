@@ -16,7 +16,11 @@ _STEPS = {
     "transform": "resizing, augmenting and writing the batches",
 }
 _PATHS = {
-    "jpeg_own": "JPEG by mxio's entropy decoder",
+    "jpeg_plain": "JPEG without libjpeg",
+    "jpeg_own": (
+        "JPEG by mxio's entropy decoder and libjpeg (of rare sampling or colours,"
+        " scaled, or of a kind that features()['pixels'] tells)"
+    ),
     "jpeg_stock": (
         "JPEG by libjpeg alone (progressive, arithmetic, damaged, or of a kind that"
         " features()['entropy'] tells)"

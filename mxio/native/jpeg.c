@@ -5,6 +5,7 @@
 #include "jpeg_codec.h"
 #include "jpeg_entropy.h"
 #include "jpeg_exif.h"
+#include "jpeg_plain.h"
 
 #define ROWS_AT_ONCE 8
 /* Fancy upsampling looks one chroma sample to each side of the window. */
@@ -19,8 +20,9 @@ struct mxio_jpeg {
     const uint8_t *bytes; /* of the open picture */
     size_t size;
     unsigned shrunk_by;
-    bool own;                     /* entropy decoding is ours, where it can be */
-    bool taken;                   /* and of the last window it was */
+    struct mxio_jpeg_ways ways, used;
+    bool is_plain; /* so far, and not open in libjpeg */
+    struct mxio_plain_jpeg *plain;
     struct mxio_entropy *entropy; /* made when first needed */
     struct mxio_buffer rows;      /* decoded as stored */
     struct mxio_buffer turned;    /* upright, when the orientation asks for it */
@@ -34,14 +36,21 @@ mxio_jpeg_sniff(const uint8_t *bytes, size_t size)
 }
 
 enum mxio_status
-mxio_jpeg_new_with(bool own, struct mxio_jpeg **out, struct mxio_error *err)
+mxio_jpeg_new_with(struct mxio_jpeg_ways ways, struct mxio_jpeg **out,
+                   struct mxio_error *err)
 {
     struct mxio_jpeg *jpeg = mxio_alloc(sizeof *jpeg);
 
     if (jpeg == NULL)
         return mxio_fail(err, MXIO_ENOMEM, "no memory for a JPEG decoder");
-    jpeg->own = own;
+    jpeg->ways = ways;
     mxio_jpeg_fence_init(&jpeg->fence);
+    const enum mxio_status status =
+        ways.plain ? mxio_plain_jpeg_new(&jpeg->plain, err) : MXIO_OK;
+    if (status != MXIO_OK) {
+        mxio_jpeg_free(jpeg);
+        return status;
+    }
     *out = jpeg;
     return MXIO_OK;
 }
@@ -49,10 +58,10 @@ mxio_jpeg_new_with(bool own, struct mxio_jpeg **out, struct mxio_error *err)
 enum mxio_status
 mxio_jpeg_new(struct mxio_jpeg **out, struct mxio_error *err)
 {
-    bool own;
-    const enum mxio_status status = mxio_jpeg_test_entropy(&own, err);
+    struct mxio_jpeg_ways ways;
+    const enum mxio_status status = mxio_jpeg_test_ways(&ways, err);
 
-    return status != MXIO_OK ? status : mxio_jpeg_new_with(own, out, err);
+    return status != MXIO_OK ? status : mxio_jpeg_new_with(ways, out, err);
 }
 
 void
@@ -61,16 +70,20 @@ mxio_jpeg_free(struct mxio_jpeg *jpeg)
     if (jpeg == NULL)
         return;
     jpeg_destroy_decompress(&jpeg->codec);
+    mxio_plain_jpeg_free(jpeg->plain);
     mxio_entropy_free(jpeg->entropy);
     mxio_buffer_free(&jpeg->rows);
     mxio_buffer_free(&jpeg->turned);
     mxio_free(jpeg);
 }
 
+/* The header as libjpeg reads it. */
 static enum mxio_status
-read_header(struct mxio_jpeg *jpeg, struct mxio_error *err)
+open_codec(struct mxio_jpeg *jpeg, struct mxio_error *err)
 {
+    jpeg->is_plain = false;
     jpeg->fence.err = err;
+    jpeg->fence.irregular = false;
     if (setjmp(jpeg->fence.back)) {
         jpeg_abort_decompress(&jpeg->codec);
         return err->status;
@@ -87,31 +100,34 @@ mxio_jpeg_open(struct mxio_jpeg *jpeg, const uint8_t *bytes, size_t size, bool o
                int64_t max_pixels, struct mxio_picture *out, struct mxio_error *err)
 {
     const struct jpeg_decompress_struct *codec = &jpeg->codec;
+    struct mxio_picture *picture = &jpeg->picture;
 
     if (!mxio_jpeg_sniff(bytes, size))
         return mxio_fail(err, MXIO_EDATA, "not a JPEG");
     jpeg->bytes = bytes;
     jpeg->size = size;
     jpeg->shrunk_by = 1;
-    const enum mxio_status status = read_header(jpeg, err);
+    jpeg->is_plain =
+        jpeg->plain != NULL && mxio_plain_jpeg_open(jpeg->plain, bytes, size, picture);
+    const enum mxio_status status = jpeg->is_plain ? MXIO_OK : open_codec(jpeg, err);
     if (status != MXIO_OK)
         return status;
-    if ((int64_t)codec->image_width * codec->image_height > max_pixels)
+    if (!jpeg->is_plain)
+        *picture = (struct mxio_picture){.width = (int)codec->image_width,
+                                         .height = (int)codec->image_height,
+                                         .channels = codec->num_components == 1 ? 1 : 3,
+                                         .bits = codec->data_precision};
+    if ((int64_t)picture->width * picture->height > max_pixels)
         return mxio_fail(err, MXIO_EDATA,
-                         "JPEG: %u x %u pixels are more than max_pixels=%lld",
-                         codec->image_width, codec->image_height,
-                         (long long)max_pixels);
-    const int orientation = orient ? mxio_jpeg_orientation(bytes, size) : 1;
-    const bool swapped = orientation >= 5;
-    jpeg->picture =
-        (struct mxio_picture){.width = (int)(swapped ? codec->image_height
-                                                     : codec->image_width),
-                              .height = (int)(swapped ? codec->image_width
-                                                      : codec->image_height),
-                              .channels = codec->num_components == 1 ? 1 : 3,
-                              .bits = codec->data_precision,
-                              .orientation = orientation};
-    *out = jpeg->picture;
+                         "JPEG: %d x %d pixels are more than max_pixels=%lld",
+                         picture->width, picture->height, (long long)max_pixels);
+    picture->orientation = orient ? mxio_jpeg_orientation(bytes, size) : 1;
+    if (picture->orientation >= 5) {
+        const int width = picture->width;
+        picture->width = picture->height;
+        picture->height = width;
+    }
+    *out = *picture;
     return MXIO_OK;
 }
 
@@ -121,7 +137,10 @@ mxio_jpeg_shrink(struct mxio_jpeg *jpeg, int by, struct mxio_picture *out,
 {
     struct jpeg_decompress_struct *codec = &jpeg->codec;
     const bool swapped = jpeg->picture.orientation >= 5;
+    const enum mxio_status status = jpeg->is_plain ? open_codec(jpeg, err) : MXIO_OK;
 
+    if (status != MXIO_OK)
+        return status;
     jpeg->fence.err = err;
     if (setjmp(jpeg->fence.back)) {
         jpeg_abort_decompress(codec);
@@ -297,7 +316,7 @@ take_entropy(struct mxio_jpeg *jpeg, const struct request *request,
     if (status == MXIO_OK) {
         mxio_entropy_take(jpeg->entropy, &jpeg->codec,
                           (JDIMENSION)request->window.x - (JDIMENSION)request->left);
-        jpeg->taken = true;
+        jpeg->used.entropy = true;
     }
     return status;
 }
@@ -310,7 +329,7 @@ decode_window(struct mxio_jpeg *jpeg, struct request *request, bool own,
 {
     jpeg->fence.err = err;
     jpeg->fence.irregular = false;
-    jpeg->taken = false;
+    jpeg->used.entropy = false;
     if (setjmp(jpeg->fence.back)) /* locals are not changed between a call that may jump
                                      and here */
         return jpeg->fence.irregular ? MXIO_EDATA : err->status;
@@ -326,6 +345,41 @@ decode_window(struct mxio_jpeg *jpeg, struct request *request, bool own,
     return status;
 }
 
+/* The same without libjpeg. *done is false when it is for libjpeg to judge. */
+static enum mxio_status
+decode_plain(struct mxio_jpeg *jpeg, struct request *request, bool *done,
+             struct mxio_error *err)
+{
+    const struct mxio_plain_wish wish = {request->channels, request->bgr,
+                                         request->window};
+
+    request->left = 0;
+    request->stride = (size_t)request->window.width * (size_t)request->channels;
+    const enum mxio_status status =
+        mxio_buffer_need(&jpeg->rows,
+                         request->stride * (size_t)request->window.height + MXIO_SLACK,
+                         err);
+    return status != MXIO_OK
+               ? status
+               : mxio_plain_jpeg_read(jpeg->plain, &wish, jpeg->rows.bytes, done, err);
+}
+
+/* The same with libjpeg, from the header on if that has not been read. */
+static enum mxio_status
+decode_codec(struct mxio_jpeg *jpeg, struct request *request, struct mxio_error *err)
+{
+    enum mxio_status status = jpeg->is_plain ? open_codec(jpeg, err) : MXIO_OK;
+    if (status == MXIO_OK)
+        status = decode_window(jpeg, request, jpeg->ways.entropy, err);
+    if (jpeg->fence.irregular) {
+        status = open_codec(jpeg, err);
+        if (status == MXIO_OK)
+            status = decode_window(jpeg, request, false, err);
+    }
+    jpeg_abort_decompress(&jpeg->codec);
+    return status;
+}
+
 enum mxio_status
 mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect window,
                struct mxio_view *out, struct mxio_error *err)
@@ -334,14 +388,13 @@ mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect 
     struct request request = {.channels = channels,
                               .bgr = bgr,
                               .window = stored_window(jpeg, window)};
+    enum mxio_status status = MXIO_OK;
 
-    enum mxio_status status = decode_window(jpeg, &request, jpeg->own, err);
-    if (jpeg->fence.irregular) {
-        status = read_header(jpeg, err);
-        if (status == MXIO_OK)
-            status = decode_window(jpeg, &request, false, err);
-    }
-    jpeg_abort_decompress(&jpeg->codec);
+    jpeg->used = (struct mxio_jpeg_ways){.plain = false};
+    if (jpeg->is_plain)
+        status = decode_plain(jpeg, &request, &jpeg->used.plain, err);
+    if (status == MXIO_OK && !jpeg->used.plain)
+        status = decode_codec(jpeg, &request, err);
     if (status != MXIO_OK)
         return status;
     struct mxio_view view = {.bytes =
@@ -367,10 +420,13 @@ mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect 
     return MXIO_OK;
 }
 
-bool
-mxio_jpeg_was_own(const struct mxio_jpeg *jpeg)
+struct mxio_jpeg_ways
+mxio_jpeg_used(const struct mxio_jpeg *jpeg)
 {
-    return jpeg->taken && mxio_entropy_was_used(jpeg->entropy);
+    return (struct mxio_jpeg_ways){.plain = jpeg->used.plain,
+                                   .entropy = jpeg->used.plain ||
+                                              (jpeg->used.entropy &&
+                                               mxio_entropy_was_used(jpeg->entropy))};
 }
 
 uint8_t *

@@ -22,10 +22,17 @@ mxio_jpeg_sniff(const uint8_t *bytes, size_t size);
 MXIO_MUST_USE enum mxio_status
 mxio_jpeg_new(struct mxio_jpeg **out, struct mxio_error *err);
 
-/* The same with entropy decoding of our own, where we can, or with libjpeg's alone,
- * whatever the self-test finds. For tests: all pixels and verdicts are equal. */
+/* What of the decoding is ours, where we can, and not libjpeg's. */
+struct mxio_jpeg_ways {
+    bool plain;   /* all of it, of usual pictures */
+    bool entropy; /* Huffman codes to coefficients */
+};
+
+/* The same in these ways, whatever the self-test finds. For tests: all pixels and
+ * verdicts are equal. */
 MXIO_MUST_USE enum mxio_status
-mxio_jpeg_new_with(bool own, struct mxio_jpeg **out, struct mxio_error *err);
+mxio_jpeg_new_with(struct mxio_jpeg_ways ways, struct mxio_jpeg **out,
+                   struct mxio_error *err);
 
 /* Accepts NULL. */
 void
@@ -57,9 +64,9 @@ MXIO_MUST_USE enum mxio_status
 mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect window,
                struct mxio_view *out, struct mxio_error *err);
 
-/* True when the window just read went through our own entropy decoding. */
-bool
-mxio_jpeg_was_own(const struct mxio_jpeg *jpeg);
+/* In which ways the window just read was decoded. */
+struct mxio_jpeg_ways
+mxio_jpeg_used(const struct mxio_jpeg *jpeg);
 
 /*
  * Give away the memory behind the view just read, when it holds those rows and nothing
@@ -76,14 +83,18 @@ MXIO_MUST_USE enum mxio_status
 mxio_jpeg_encode(const uint8_t *pixels, int width, int height, int channels, bool bgr,
                  int quality, uint8_t **out, size_t *out_size, struct mxio_error *err);
 
-/* Whether mxio_jpeg_new gives decoders with entropy decoding of our own. The first call
- * runs the self-test; MXIO_ENOMEM leaves it to the next. */
+/* In which ways the decoders of mxio_jpeg_new work. The first call runs the self-test;
+ * MXIO_ENOMEM leaves it to the next. */
 MXIO_MUST_USE enum mxio_status
-mxio_jpeg_test_entropy(bool *own, struct mxio_error *err);
+mxio_jpeg_test_ways(struct mxio_jpeg_ways *out, struct mxio_error *err);
 
-/* The same in words: "own", or "stock (why)". */
-const char *
-mxio_jpeg_entropy(void);
+/* The same in words, of each way: "own", or "stock (why)". */
+struct mxio_jpeg_words {
+    const char *plain, *entropy;
+};
+
+struct mxio_jpeg_words
+mxio_jpeg_ways_told(void);
 
 /* "libjpeg-turbo 2.1.5" */
 const char *

@@ -1,17 +1,10 @@
 #include "jpeg_entropy.h"
 
-#include <string.h>
-
-#include "jpeg_huffman.h"
+#include "jpeg_tables.h"
 
 _Static_assert(sizeof(JCOEF) == sizeof(int16_t) && DCTSIZE2 == 64, "other blocks");
 _Static_assert(D_MAX_BLOCKS_IN_MCU == MXIO_HUFFMAN_BLOCKS, "other MCUs");
 _Static_assert(MAX_COMPS_IN_SCAN == MXIO_HUFFMAN_COMPONENTS, "other scans");
-
-/* Below this, building tables takes longer than they save. */
-#define SMALL_SIZE 8192
-/* A picture can use as many: two for each component. */
-#define TABLE_COUNT (2 * MXIO_HUFFMAN_COMPONENTS)
 
 /* The beginning of libjpeg's private struct, the same in libjpeg-turbo 1.5 to 3.2. */
 struct jpeg_entropy_decoder {
@@ -19,23 +12,14 @@ struct jpeg_entropy_decoder {
     boolean (*decode_mcu)(j_decompress_ptr codec, JBLOCKROW *blocks);
 };
 
-struct cached_table {
-    uint64_t used; /* number of the last picture that asked for it, 0: none */
-    bool built;
-    bool dc;
-    uint8_t counts[16], values[256]; /* what it is made from */
-    struct mxio_huffman_table table;
-};
-
 struct mxio_entropy {
     bool used;
-    uint64_t picture;     /* counted from 1 */
     uint32_t mcu;         /* that libjpeg asks for next */
     uint32_t column;      /* of it */
     uint32_t columns;     /* MCUs in a row */
     uint32_t first, last; /* columns that the output needs */
     struct mxio_huffman_scan scan;
-    struct cached_table tables[TABLE_COUNT];
+    struct mxio_huffman_cache tables;
 };
 
 enum mxio_status
@@ -72,43 +56,13 @@ mxio_entropy_knows(const struct jpeg_decompress_struct *codec)
            codec->Se == DCTSIZE2 - 1 && codec->Ah == 0 && codec->Al == 0;
 }
 
-static struct cached_table *
-find_table(struct mxio_entropy *entropy, const JHUFF_TBL *stored, bool dc)
-{
-    struct cached_table *oldest = &entropy->tables[0];
-
-    for (int i = 0; i < TABLE_COUNT; i++) {
-        struct cached_table *entry = &entropy->tables[i];
-        if (entry->used != 0 && entry->dc == dc &&
-            memcmp(entry->counts, stored->bits + 1, sizeof entry->counts) == 0 &&
-            memcmp(entry->values, stored->huffval, sizeof entry->values) == 0)
-            return entry;
-        if (entry->used < oldest->used)
-            oldest = entry;
-    }
-    oldest->used = 0;
-    return oldest;
-}
-
-/* The table as we use it, or NULL. A small picture does not make it at first sight. */
+/* The table as we use it, or NULL. */
 static const struct mxio_huffman_table *
-get_table(struct mxio_entropy *entropy, const JHUFF_TBL *stored, bool dc, bool small)
+get_table(struct mxio_entropy *entropy, const JHUFF_TBL *stored, bool dc)
 {
-    if (stored == NULL)
-        return NULL;
-    struct cached_table *entry = find_table(entropy, stored, dc);
-    const bool seen = entry->used != 0;
-    if (!seen) {
-        memcpy(entry->counts, stored->bits + 1, sizeof entry->counts);
-        memcpy(entry->values, stored->huffval, sizeof entry->values);
-        entry->dc = dc;
-        entry->built = false;
-    }
-    entry->used = entropy->picture;
-    if (!entry->built && (seen || !small))
-        entry->built =
-            mxio_huffman_build(&entry->table, entry->counts, entry->values, dc);
-    return entry->built ? &entry->table : NULL;
+    return stored != NULL ? mxio_huffman_cache_get(&entropy->tables, stored->bits + 1,
+                                                   stored->huffval, dc)
+                          : NULL;
 }
 
 /* libjpeg asks for the next MCU; without blocks, for it to be passed over. What need
@@ -131,13 +85,11 @@ decode_mcu(j_decompress_ptr codec, JBLOCKROW *blocks)
     longjmp(fence->back, 1);
 }
 
-/* False when a table is missing. All are asked for, so that the next small picture with
- * the same ones finds them seen. */
+/* False when a table is missing. */
 static bool
 lay_out(struct mxio_entropy *entropy, const struct jpeg_decompress_struct *codec,
         struct mxio_huffman_layout *out)
 {
-    const bool small = codec->src->bytes_in_buffer < SMALL_SIZE;
     bool whole = true;
 
     out->block_count = codec->blocks_in_MCU;
@@ -153,10 +105,10 @@ lay_out(struct mxio_entropy *entropy, const struct jpeg_decompress_struct *codec
             block->ac = out->blocks[i - 1].ac;
             continue;
         }
-        block->dc = get_table(entropy, codec->dc_huff_tbl_ptrs[component->dc_tbl_no],
-                              true, small);
-        block->ac = get_table(entropy, codec->ac_huff_tbl_ptrs[component->ac_tbl_no],
-                              false, small);
+        block->dc =
+            get_table(entropy, codec->dc_huff_tbl_ptrs[component->dc_tbl_no], true);
+        block->ac =
+            get_table(entropy, codec->ac_huff_tbl_ptrs[component->ac_tbl_no], false);
         whole = whole && block->dc != NULL && block->ac != NULL;
     }
     return whole;
@@ -172,7 +124,7 @@ mxio_entropy_take(struct mxio_entropy *entropy, struct jpeg_decompress_struct *c
     struct mxio_huffman_layout layout;
 
     entropy->used = false;
-    entropy->picture++;
+    mxio_huffman_cache_begin(&entropy->tables, codec->src->bytes_in_buffer);
     if (!lay_out(entropy, codec, &layout))
         return;
     entropy->mcu = 0;

@@ -1,7 +1,7 @@
 /*
  * Our entropy decoding in the place of libjpeg's, which goes on with its own inverse
  * transform, upsampling and colours. libjpeg calls its entropy decoder through a
- * pointer in a private struct; see docs/decisions/0007-entropy-decoder.md.
+ * pointer in a private struct; see docs/decisions/0009-entropy-decoder.md.
  *
  * Owner:   an mxio_entropy keeps its tables from one picture to the next; it borrows
  *          the codec and the codec's bytes until the picture is done.

@@ -49,6 +49,12 @@ static const uint8_t place_before[63 + 16 + BLOCK_END + 1] = {
     47,      55, 62, 63, [65 ... 63 + 16 + BLOCK_END] = 63,
 };
 
+unsigned
+mxio_huffman_place(unsigned k)
+{
+    return place_before[k + 1];
+}
+
 static inline uint64_t
 load_big_u64(const uint8_t *bytes)
 {

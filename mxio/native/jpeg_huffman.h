@@ -32,6 +32,10 @@ MXIO_MUST_USE bool
 mxio_huffman_build(struct mxio_huffman_table *out, const uint8_t counts[16],
                    const uint8_t values[256], bool dc);
 
+/* Where coefficient number k, 0 to 63, of a scan belongs in a block. */
+unsigned
+mxio_huffman_place(unsigned k);
+
 #define MXIO_HUFFMAN_BLOCKS 10    /* in an MCU, at most: the standard says so */
 #define MXIO_HUFFMAN_COMPONENTS 4 /* likewise */
 

@@ -1,4 +1,4 @@
-/* Does our entropy decoding work with the libjpeg at hand? */
+/* Does our decoding give what the libjpeg at hand gives? */
 #include "jpeg.h"
 
 #include <pthread.h>
@@ -6,14 +6,16 @@
 #include <string.h>
 
 #include "jpeg_codec.h"
+#include "kernels.h"
 
 #define WIDTH 84
 #define HEIGHT 52
 
 static struct {
     pthread_mutex_t lock; /* guards what follows */
-    bool known, own;
-    const char *words;
+    bool known;
+    struct mxio_jpeg_ways ways;
+    struct mxio_jpeg_words words;
 } verdict = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* A picture with edges and noise, 4:2:0, so that all symbols have a chance. */
@@ -70,26 +72,29 @@ compare(struct decoders *with, struct mxio_rect window, bool *right,
     return MXIO_OK;
 }
 
-/* *right when our decoding ran, and gave what libjpeg's gives. */
+/* *right when decoding in these ways ran, and gave what libjpeg's gives. */
 static enum mxio_status
-test_with(struct decoders *with, bool *right, struct mxio_error *err)
+test_with(struct mxio_jpeg_ways ways, struct decoders *with, bool *right,
+          struct mxio_error *err)
 {
     /* Tables of a small picture are made when they are met again. */
     static const struct mxio_rect windows[] = {{0, 0, WIDTH, HEIGHT},
                                                {0, 0, WIDTH, HEIGHT},
                                                {35, 18, 30, 20},
                                                {0, 0, 1, HEIGHT}};
-    enum mxio_status status = mxio_jpeg_new_with(true, &with->own, err);
+    const struct mxio_jpeg_ways none = {.plain = false};
+    enum mxio_status status = mxio_jpeg_new_with(ways, &with->own, err);
 
     if (status == MXIO_OK)
-        status = mxio_jpeg_new_with(false, &with->stock, err);
+        status = mxio_jpeg_new_with(none, &with->stock, err);
     for (unsigned restart = 0; restart <= 4 && status == MXIO_OK; restart += 4) {
         uint8_t *made = NULL;
         status = make_picture(restart, &made, &with->size, err);
         with->bytes = made;
         for (int i = 0; i < 4 && status == MXIO_OK; i++) {
             status = compare(with, windows[i], right, err);
-            *right = *right && (i == 0 || mxio_jpeg_was_own(with->own));
+            const struct mxio_jpeg_ways used = mxio_jpeg_used(with->own);
+            *right = *right && (i == 0 || (used.plain == ways.plain && used.entropy));
         }
         mxio_free(made);
     }
@@ -98,49 +103,65 @@ test_with(struct decoders *with, bool *right, struct mxio_error *err)
 
 /* All but a lack of memory is an answer. */
 static enum mxio_status
-find_out(bool *own, const char **words, struct mxio_error *err)
+find_out(struct mxio_jpeg_ways ways, bool *works, struct mxio_error *err)
 {
-    const char *wish = getenv("MXIO_ENTROPY");
     struct decoders with = {.own = NULL};
     struct mxio_error reason = MXIO_NO_ERROR;
 
-    *own = false;
-    *words = "stock (MXIO_ENTROPY=stock)";
-    if (wish != NULL && strcmp(wish, "stock") == 0)
-        return MXIO_OK;
-    *own = true;
-    const enum mxio_status status = test_with(&with, own, &reason);
+    *works = true;
+    const enum mxio_status status = test_with(ways, &with, works, &reason);
     mxio_jpeg_free(with.own);
     mxio_jpeg_free(with.stock);
     if (status == MXIO_ENOMEM)
         return mxio_fail(err, MXIO_ENOMEM, "%s", reason.message);
-    *own = *own && status == MXIO_OK;
-    *words = *own ? "own" : "stock (the self-test failed)";
+    *works = *works && status == MXIO_OK;
     return MXIO_OK;
 }
 
+static enum mxio_status
+find_out_all(struct mxio_jpeg_ways *ways, struct mxio_jpeg_words *words,
+             struct mxio_error *err)
+{
+    const char *wish = getenv("MXIO_ENTROPY"), *failed = "stock (the self-test failed)";
+
+    *ways = (struct mxio_jpeg_ways){.plain = false};
+    words->plain = words->entropy = "stock (MXIO_ENTROPY=stock)";
+    if (wish != NULL && strcmp(wish, "stock") == 0)
+        return MXIO_OK;
+    enum mxio_status status =
+        find_out((struct mxio_jpeg_ways){.entropy = true}, &ways->entropy, err);
+    words->entropy = ways->entropy ? "own" : failed;
+    words->plain = "stock (no vector code for this processor)";
+    if (status != MXIO_OK || !mxio_kernels_best()->jpeg->pays)
+        return status;
+    status = find_out((struct mxio_jpeg_ways){.plain = true}, &ways->plain, err);
+    words->plain = ways->plain ? "own" : failed;
+    return status;
+}
+
 enum mxio_status
-mxio_jpeg_test_entropy(bool *own, struct mxio_error *err)
+mxio_jpeg_test_ways(struct mxio_jpeg_ways *out, struct mxio_error *err)
 {
     enum mxio_status status = MXIO_OK;
 
     pthread_mutex_lock(&verdict.lock);
     if (!verdict.known) {
-        status = find_out(&verdict.own, &verdict.words, err);
+        status = find_out_all(&verdict.ways, &verdict.words, err);
         verdict.known = status == MXIO_OK;
     }
-    *own = verdict.own;
+    *out = verdict.ways;
     pthread_mutex_unlock(&verdict.lock);
     return status;
 }
 
-const char *
-mxio_jpeg_entropy(void)
+struct mxio_jpeg_words
+mxio_jpeg_ways_told(void)
 {
+    const char *unknown = "stock (no memory for the self-test)";
     struct mxio_error err = MXIO_NO_ERROR;
-    bool own;
+    struct mxio_jpeg_ways ways;
 
-    if (mxio_jpeg_test_entropy(&own, &err) != MXIO_OK)
-        return "stock (no memory for the self-test)";
+    if (mxio_jpeg_test_ways(&ways, &err) != MXIO_OK)
+        return (struct mxio_jpeg_words){unknown, unknown};
     return verdict.words; /* they do not change once they are known */
 }

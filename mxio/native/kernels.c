@@ -173,6 +173,7 @@ flip_row(uint8_t *out, const uint8_t *row, size_t width, int channels)
 const struct mxio_kernels mxio_kernels_scalar = {
     .name = "scalar",
     .color = &mxio_color_kernels_scalar,
+    .jpeg = &mxio_jpeg_kernels_scalar,
     .values = &mxio_value_kernels_scalar,
     .unfilter_row = mxio_unfilter_row_scalar,
     .stretch_row = stretch_row,

@@ -14,6 +14,7 @@
 
 #include "base.h"
 #include "kernels_color.h"
+#include "kernels_jpeg.h"
 #include "kernels_png.h"
 #include "kernels_values.h"
 
@@ -49,6 +50,7 @@ struct mxio_warp_point {
 struct mxio_kernels {
     const char *name;
     const struct mxio_color_kernels *color;
+    const struct mxio_jpeg_kernels *jpeg;
     const struct mxio_value_kernels *values;
     mxio_unfilter_row *unfilter_row;
 

@@ -395,6 +395,7 @@ flip_row(uint8_t *out, const uint8_t *row, size_t width, int channels)
 const struct mxio_kernels mxio_kernels_avx2 = {
     .name = "avx2",
     .color = &mxio_color_kernels_avx2,
+    .jpeg = &mxio_jpeg_kernels_avx2,
     .values = &mxio_value_kernels_avx2,
     .unfilter_row = mxio_unfilter_row_avx2,
     .stretch_row = stretch_row,

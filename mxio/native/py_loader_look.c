@@ -69,23 +69,19 @@ py_loader_work(PyObject *object, PyObject *ignored)
     Py_BEGIN_ALLOW_THREADS status = mxio_loader_work(self->loader, &work, &err);
     Py_END_ALLOW_THREADS if (status != MXIO_OK) return py_loader_raise(self, &err);
     const struct mxio_spent *spent = &work.spent;
-    return Py_BuildValue("{sKsKsKsdsdsdsdsdsKsKsKsKsK}", "samples",
-                         (unsigned long long)spent->samples, "bytes",
-                         (unsigned long long)spent->bytes, "tickets",
-                         (unsigned long long)work.runs, "read",
-                         seconds(spent->stage[MXIO_STAGE_READ]), "decode",
-                         seconds(spent->stage[MXIO_STAGE_DECODE]), "transform",
-                         seconds(spent->stage[MXIO_STAGE_TRANSFORM]), "idle",
-                         seconds(work.idle), "waited", seconds(work.waited), "jpeg_own",
-                         (unsigned long long)spent->paths[MXIO_PATH_JPEG_OWN],
-                         "jpeg_stock",
-                         (unsigned long long)spent->paths[MXIO_PATH_JPEG_STOCK],
-                         "png_plain",
-                         (unsigned long long)spent->paths[MXIO_PATH_PNG_PLAIN],
-                         "png_libpng",
-                         (unsigned long long)spent->paths[MXIO_PATH_PNG_LIBPNG],
-                         "foreign",
-                         (unsigned long long)spent->paths[MXIO_PATH_FOREIGN]);
+    return Py_BuildValue(
+        "{sKsKsKsdsdsdsdsdsKsKsKsKsKsK}", "samples", (unsigned long long)spent->samples,
+        "bytes", (unsigned long long)spent->bytes, "tickets",
+        (unsigned long long)work.runs, "read", seconds(spent->stage[MXIO_STAGE_READ]),
+        "decode", seconds(spent->stage[MXIO_STAGE_DECODE]), "transform",
+        seconds(spent->stage[MXIO_STAGE_TRANSFORM]), "idle", seconds(work.idle),
+        "waited", seconds(work.waited), "jpeg_plain",
+        (unsigned long long)spent->paths[MXIO_PATH_JPEG_PLAIN], "jpeg_own",
+        (unsigned long long)spent->paths[MXIO_PATH_JPEG_OWN], "jpeg_stock",
+        (unsigned long long)spent->paths[MXIO_PATH_JPEG_STOCK], "png_plain",
+        (unsigned long long)spent->paths[MXIO_PATH_PNG_PLAIN], "png_libpng",
+        (unsigned long long)spent->paths[MXIO_PATH_PNG_LIBPNG], "foreign",
+        (unsigned long long)spent->paths[MXIO_PATH_FOREIGN]);
 }
 
 PyObject *

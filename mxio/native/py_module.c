@@ -234,11 +234,12 @@ features(PyObject *module, PyObject *ignored)
     (void)ignored;
     PyObject *png =
         PyUnicode_FromFormat("%s, %s", mxio_png_version(), mxio_inflate_version());
+    const struct mxio_jpeg_words ways = mxio_jpeg_ways_told();
 
     return png == NULL ? NULL
-                       : Py_BuildValue("{sssssNss}", "jpeg", mxio_jpeg_version(),
-                                       "entropy", mxio_jpeg_entropy(), "png", png,
-                                       "simd", mxio_kernels_best()->name);
+                       : Py_BuildValue("{sssssssNss}", "jpeg", mxio_jpeg_version(),
+                                       "entropy", ways.entropy, "pixels", ways.plain,
+                                       "png", png, "simd", mxio_kernels_best()->name);
 }
 
 static PyMethodDef methods[] = {

@@ -245,9 +245,12 @@ draw_plan(struct mxio_sampler *sampler, const struct mxio_ask *ask,
 static enum mxio_path
 path_taken(const struct mxio_sampler *sampler, bool jpeg)
 {
+    const struct mxio_jpeg_ways ways = mxio_jpeg_used(sampler->jpeg);
+
     if (jpeg)
-        return mxio_jpeg_was_own(sampler->jpeg) ? MXIO_PATH_JPEG_OWN
-                                                : MXIO_PATH_JPEG_STOCK;
+        return ways.plain     ? MXIO_PATH_JPEG_PLAIN
+               : ways.entropy ? MXIO_PATH_JPEG_OWN
+                              : MXIO_PATH_JPEG_STOCK;
     return mxio_png_was_plain(sampler->png) ? MXIO_PATH_PNG_PLAIN
                                             : MXIO_PATH_PNG_LIBPNG;
 }

@@ -55,6 +55,7 @@ mxio_sampler_stage(const struct mxio_sampler *sampler);
 
 /* The ways that a picture can be decoded. */
 enum mxio_path {
+    MXIO_PATH_JPEG_PLAIN, /* without libjpeg */
     MXIO_PATH_JPEG_OWN,   /* entropy decoding of our own */
     MXIO_PATH_JPEG_STOCK, /* libjpeg alone */
     MXIO_PATH_PNG_PLAIN,  /* without libpng */

@@ -32,8 +32,9 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct mxio_view one, other;
 
     if (before == NULL) {
-        MUST(mxio_jpeg_new_with(false, &before, &err) == MXIO_OK);
-        MUST(mxio_jpeg_new_with(true, &after, &err) == MXIO_OK);
+        const struct mxio_jpeg_ways none = {.plain = false};
+        MUST(mxio_jpeg_new_with(none, &before, &err) == MXIO_OK);
+        MUST(mxio_jpeg_new(&after, &err) == MXIO_OK);
     }
     if (mxio_jpeg_transcode(bytes, size, (unsigned)fuzz_below(&state, 9),
                             FUZZ_MAX_PIXELS, &once, &once_size, &err) != MXIO_OK)

@@ -46,6 +46,7 @@ test: $(TESTS)
 	    $(RUN_$(VARIANT)) $$test || { echo "$$test failed" >&2; exit 1; }; \
 	    echo "$$test passed"; \
 	done
+	@MXIO_SIMD=off $(RUN_$(VARIANT)) $(OUT)/test_jpeg_entropy && echo "the same without vectors"
 
 png: $(OUT)/test_inflate $(OUT)/test_png $(OUT)/test_png_plain
 	@for test in $^; do $$test && echo "$$test passed" || exit 1; done

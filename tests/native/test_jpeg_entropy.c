@@ -1,12 +1,12 @@
 /*
- * Decoders with our own entropy decoding beside decoders with libjpeg's: the same
- * pixels, the same verdicts, the same words.
+ * Decoders with our own entropy decoding, behind libjpeg and without it, beside libjpeg
+ * alone: the same pixels, the same verdicts, the same words.
  */
 #include "jpegs.h"
 
 #include "faults.h"
 #include "jpeg.h"
-#include "jpeg_entropy.h"
+#include "kernels.h"
 
 #define ENOUGH ((int64_t)1 << 40)
 
@@ -14,14 +14,18 @@ struct pair {
     struct mxio_jpeg *own, *stock;
 };
 
+/* Those of the tests under way. */
+static struct mxio_jpeg_ways ways;
+
 static struct pair
 make_pair(void)
 {
     struct mxio_error err = MXIO_NO_ERROR;
+    const struct mxio_jpeg_ways none = {.plain = false};
     struct pair pair = {NULL, NULL};
 
-    MUST(mxio_jpeg_new_with(true, &pair.own, &err) == MXIO_OK, "own");
-    MUST(mxio_jpeg_new_with(false, &pair.stock, &err) == MXIO_OK, "stock");
+    MUST(mxio_jpeg_new_with(ways, &pair.own, &err) == MXIO_OK, "own");
+    MUST(mxio_jpeg_new_with(none, &pair.stock, &err) == MXIO_OK, "stock");
     return pair;
 }
 
@@ -82,7 +86,7 @@ agree(const struct pair *pair, const struct bytes *made, int channels,
         strcmp(ours.err.message, theirs.err.message) != 0)
         return check_failed(__FILE__, __LINE__, "\"%s\" beside \"%s\"",
                             ours.err.message, theirs.err.message);
-    if (own && !(ours.status == MXIO_OK && mxio_jpeg_was_own(pair->own)))
+    if (own && !(ours.status == MXIO_OK && mxio_jpeg_used(pair->own).entropy))
         return check_failed(__FILE__, __LINE__, "not decoded by our own: %s",
                             ours.err.message);
     return ours.status != MXIO_OK || same_pixels(&ours.view, &theirs.view);
@@ -245,12 +249,12 @@ TEST(pictures_shrunk_while_they_are_decoded_are_the_same)
         CHECK_OK(theirs.status, theirs.err);
         const struct answer ours = read_shrunk(pair.own, &made, by);
         CHECK_OK(ours.status, ours.err);
-        CHECK(mxio_jpeg_was_own(pair.own));
+        CHECK(mxio_jpeg_used(pair.own).entropy);
         CHECK_INT(ours.view.width, (203 + by - 1) / by);
         CHECK(same_pixels(&ours.view, &theirs.view));
         const struct answer anew = read_shrunk(pair.own, &stray, by);
         CHECK_OK(anew.status, anew.err);
-        CHECK(!mxio_jpeg_was_own(pair.own));
+        CHECK(!mxio_jpeg_used(pair.own).entropy);
         CHECK(same_pixels(&anew.view, &theirs.view));
     }
     free(made.at);
@@ -278,13 +282,47 @@ TEST(what_is_not_baseline_is_left_to_libjpeg)
 
     for (int i = 0; i < 2; i++) {
         CHECK(agree(&pair, &progressive, 3, whole, false));
-        CHECK(!mxio_jpeg_was_own(pair.own));
+        CHECK(!mxio_jpeg_used(pair.own).entropy);
         CHECK(agree(&pair, &in_scans, 3, whole, false));
-        CHECK(!mxio_jpeg_was_own(pair.own));
+        CHECK(!mxio_jpeg_used(pair.own).entropy);
     }
     free(progressive.at);
     free(in_scans.at);
     free_pair(&pair);
+}
+
+TEST(usual_pictures_alone_are_decoded_without_libjpeg)
+{
+    static const struct {
+        struct recipe recipe;
+        bool plain;
+    } cases[] = {
+        {{.width = 99, .height = 75, .stored = JCS_GRAYSCALE}, true},
+        {{.width = 99, .height = 75, .stored = JCS_YCbCr}, true},
+        {{.width = 99, .height = 75, .stored = JCS_YCbCr, .across = 2, .down = 1},
+         true},
+        {{.width = 99, .height = 75, .stored = JCS_YCbCr, .across = 2, .down = 2},
+         true},
+        {{.width = 5, .height = 1, .stored = JCS_YCbCr, .across = 2, .down = 2}, true},
+        {{.width = 4, .height = 9, .stored = JCS_YCbCr, .across = 2, .down = 2}, false},
+        {{.width = 99, .height = 75, .stored = JCS_YCbCr, .across = 1, .down = 2},
+         false},
+        {{.width = 99, .height = 75, .stored = JCS_YCbCr, .across = 4, .down = 1},
+         false},
+        {{.width = 99, .height = 75, .stored = JCS_RGB}, false},
+        {{.width = 99, .height = 75, .stored = JCS_CMYK}, false},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pair pair = make_pair();
+        struct bytes made = make_jpeg(&cases[i].recipe);
+        CHECK(agree(&pair, &made, 3, whole, false));
+        CHECK(agree(&pair, &made, 3, whole, true));
+        CHECK(mxio_jpeg_used(pair.own).plain == (ways.plain && cases[i].plain));
+        CHECK(!mxio_jpeg_used(pair.stock).plain);
+        free(made.at);
+        free_pair(&pair);
+    }
 }
 
 TEST(small_pictures_are_ours_once_their_tables_were_seen)
@@ -295,9 +333,9 @@ TEST(small_pictures_are_ours_once_their_tables_were_seen)
     struct bytes small = make_jpeg(&tiny), big = make_jpeg(&large);
 
     CHECK(agree(&pair, &small, 3, whole, false));
-    CHECK(!mxio_jpeg_was_own(pair.own));
+    CHECK(!mxio_jpeg_used(pair.own).entropy);
     CHECK(agree(&pair, &small, 3, whole, true));
-    CHECK(!mxio_jpeg_was_own(pair.stock));
+    CHECK(!mxio_jpeg_used(pair.stock).entropy);
     free_pair(&pair);
     pair = make_pair();
     CHECK(agree(&pair, &big, 3, whole, true));
@@ -375,11 +413,14 @@ TEST(a_table_for_coefficients_is_none_for_differences)
 TEST(the_self_test_finds_our_own_working)
 {
     struct mxio_error err = MXIO_NO_ERROR;
-    bool own = false;
+    struct mxio_jpeg_ways found = {.plain = false};
+    const bool pays = mxio_kernels_best()->jpeg->pays;
 
-    CHECK_OK(mxio_jpeg_test_entropy(&own, &err), err);
-    CHECK(own);
-    CHECK(strcmp(mxio_jpeg_entropy(), "own") == 0);
+    CHECK_OK(mxio_jpeg_test_ways(&found, &err), err);
+    CHECK(found.entropy);
+    CHECK(found.plain == pays);
+    CHECK(strcmp(mxio_jpeg_ways_told().entropy, "own") == 0);
+    CHECK_SAYS(mxio_jpeg_ways_told().plain, pays ? "own" : "stock (no vector code");
 }
 
 /* ---- damage ---- */
@@ -435,7 +476,7 @@ TEST(every_flipped_bit_gets_the_same_verdict_and_pixels)
             bad.at[bit / 8] ^= (uint8_t)(1U << bit % 8);
             CHECK(agree(&pair, &bad, 3, whole, false));
             const struct answer answer = read_by(pair.own, &bad, 3, whole);
-            ours += answer.status == MXIO_OK && mxio_jpeg_was_own(pair.own);
+            ours += answer.status == MXIO_OK && mxio_jpeg_used(pair.own).entropy;
             refused += answer.status != MXIO_OK;
             free(bad.at);
         }
@@ -507,7 +548,7 @@ TEST(stray_bytes_before_a_restart_marker_are_no_damage)
     CHECK(agree(&pair, &stray, 3, whole, false));
     const struct answer answer = read_by(pair.own, &stray, 3, whole);
     CHECK_OK(answer.status, answer.err);
-    CHECK(!mxio_jpeg_was_own(pair.own));
+    CHECK(!mxio_jpeg_used(pair.own).entropy);
     const struct answer right = read_by(pair.stock, &made, 3, whole);
     CHECK(same_pixels(&answer.view, &right.view));
     free(made.at);
@@ -538,7 +579,7 @@ TEST(windows_do_not_mind_damage_beside_them)
     const struct answer answer = read_by(pair.own, &bad, 3, window);
 
     CHECK_OK(answer.status, answer.err);
-    CHECK(mxio_jpeg_was_own(pair.own));
+    CHECK(mxio_jpeg_used(pair.own).entropy);
     CHECK(same_pixels(&answer.view, &truth.view));
     free(made.at);
     free(bad.at);
@@ -546,20 +587,22 @@ TEST(windows_do_not_mind_damage_beside_them)
 }
 
 static enum mxio_status
-decode_once(void *context, struct mxio_error *err)
+decode_twice(void *context, struct mxio_error *err)
 {
     const struct bytes *made = context;
     struct mxio_jpeg *jpeg = NULL;
     struct mxio_picture picture;
     struct mxio_view view;
 
-    enum mxio_status status = mxio_jpeg_new_with(true, &jpeg, err);
-    if (status == MXIO_OK)
-        status =
-            mxio_jpeg_open(jpeg, made->at, made->size, true, ENOUGH, &picture, err);
-    if (status == MXIO_OK)
-        status =
-            mxio_jpeg_read(jpeg, 3, false, (struct mxio_rect){1, 1, 9, 9}, &view, err);
+    enum mxio_status status = mxio_jpeg_new_with(ways, &jpeg, err);
+    for (int time = 0; time < 2; time++) { /* tables are made at the second one */
+        if (status == MXIO_OK)
+            status =
+                mxio_jpeg_open(jpeg, made->at, made->size, true, ENOUGH, &picture, err);
+        if (status == MXIO_OK)
+            status = mxio_jpeg_read(jpeg, 3, false, (struct mxio_rect){1, 1, 9, 9},
+                                    &view, err);
+    }
     mxio_jpeg_free(jpeg);
     return status;
 }
@@ -568,12 +611,14 @@ TEST(every_failing_allocation_is_survived)
 {
     struct bytes made = small_picture(0, false);
 
-    CHECK_INT(faults_met(decode_once, &made), 3);
+    /* The decoder, entropy decoding, rows; without libjpeg, also that decoder, narrower
+     * rows, samples, and chroma twice. */
+    CHECK_INT(faults_met(decode_twice, &made), ways.plain ? 8 : 3);
     free(made.at);
 }
 
-int
-main(void)
+static void
+run_all(void)
 {
     RUN(every_sampling_gives_the_same_pixels);
     RUN(gray_and_rgb_and_cmyk_give_the_same_pixels);
@@ -581,6 +626,7 @@ main(void)
     RUN(every_quality_gives_the_same_pixels);
     RUN(pictures_shrunk_while_they_are_decoded_are_the_same);
     RUN(what_is_not_baseline_is_left_to_libjpeg);
+    RUN(usual_pictures_alone_are_decoded_without_libjpeg);
     RUN(small_pictures_are_ours_once_their_tables_were_seen);
     RUN(tables_of_many_pictures_do_not_mix);
     RUN(a_table_for_coefficients_is_none_for_differences);
@@ -592,5 +638,14 @@ main(void)
     RUN(stray_bytes_before_a_restart_marker_are_no_damage);
     RUN(windows_do_not_mind_damage_beside_them);
     RUN(every_failing_allocation_is_survived);
+}
+
+int
+main(void)
+{
+    ways = (struct mxio_jpeg_ways){.entropy = true};
+    run_all();
+    ways = (struct mxio_jpeg_ways){.plain = true, .entropy = true};
+    run_all();
     return check_result();
 }
