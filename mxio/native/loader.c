@@ -51,6 +51,23 @@ make_row(struct worker *self, size_t i, struct mxio_error *err)
     return row->foreign ? MXIO_OK : status;
 }
 
+/* Rows that lie one behind the other are read at once. */
+static void
+read_ahead(struct worker *self)
+{
+    const struct mxio_ticket *ticket = &self->ticket;
+    struct mxio_row first = ticket->rows[0], last = ticket->rows[ticket->count - 1];
+    struct mxio_error ignored = MXIO_NO_ERROR; /* of a row, when it is made */
+
+    if (ticket->count < 2 ||
+        mxio_tickets_locate(&self->loader->tickets, &first, &ignored) != MXIO_OK ||
+        mxio_tickets_locate(&self->loader->tickets, &last, &ignored) != MXIO_OK ||
+        last.ask.record - first.ask.record != ticket->count - 1)
+        return;
+    mxio_sampler_expect(self->sampler, (struct mxio_place){first.ask.place.offset,
+                                                           last.ask.place.end});
+}
+
 static void *
 worker_main(void *arg)
 {
@@ -58,6 +75,7 @@ worker_main(void *arg)
     struct mxio_tickets *tickets = &self->loader->tickets;
 
     while (mxio_tickets_take(tickets, &self->ticket)) {
+        read_ahead(self);
         for (size_t i = 0; i < self->ticket.count; i++) {
             struct mxio_error err = MXIO_NO_ERROR;
             if (make_row(self, i, &err) != MXIO_OK)

@@ -11,6 +11,8 @@
 #define SMALL_RECORD ((uint64_t)8192)
 /* A gap in an index may make a place huge; up to this size it is read in one call. */
 #define READ_AHEAD ((uint64_t)1 << 20)
+/* As much as stays in the second cache until its last record is decoded. */
+#define LONGEST_RUN ((uint64_t)1 << 18)
 
 uint64_t
 mxio_reader_size(const struct mxio_reader *reader)
@@ -376,6 +378,45 @@ mxio_reader_will_read(const struct mxio_reader *reader, struct mxio_place place)
 
     mxio_file_will_read(&reader->files[file], place.offset - reader->starts[file],
                         place.end - place.offset);
+}
+
+void
+mxio_reader_run(const struct mxio_reader *reader, struct mxio_place place,
+                struct mxio_run *run)
+{
+    const uint64_t size = place.end - place.offset;
+    struct mxio_error ignored = MXIO_NO_ERROR;
+
+    run->start = run->end = 0;
+    if (size > LONGEST_RUN ||
+        place.end > reader->starts[mxio_reader_file_of(reader, place.offset) + 1])
+        return;
+    if (mxio_buffer_need(&run->buffer, (size_t)size + MXIO_SLACK, &ignored) ==
+            MXIO_OK &&
+        read_bytes(reader, place.offset, run->buffer.bytes, (size_t)size, &ignored) ==
+            MXIO_OK) {
+        run->origin = run->start = place.offset;
+        run->end = place.end;
+    }
+}
+
+bool
+mxio_reader_take(const struct mxio_reader *reader, struct mxio_place place,
+                 struct mxio_run *run, const uint8_t **payload, size_t *payload_size,
+                 enum mxio_status *status, struct mxio_error *err)
+{
+    size_t start, consumed;
+
+    if (place.offset < run->start || place.end > run->end)
+        return false;
+    uint8_t *bytes = run->buffer.bytes + (place.offset - run->origin);
+    run->start = place.end;
+    *status = mxio_recordio_join(bytes, (size_t)(place.end - place.offset), &start,
+                                 payload_size, &consumed, err);
+    *payload = bytes + start;
+    if (*status != MXIO_OK)
+        at_place(reader, place.offset, *status, err);
+    return true;
 }
 
 enum mxio_status

@@ -106,6 +106,26 @@ void
 mxio_reader_name_place(const struct mxio_reader *reader, uint64_t offset,
                        struct mxio_error *err);
 
+/* Bytes of several records, read at once; zeros are none. Free the buffer. */
+struct mxio_run {
+    struct mxio_buffer buffer;
+    uint64_t origin;     /* where in the set the buffer begins */
+    uint64_t start, end; /* what is there for the next record */
+};
+
+/* Read a run, unless it is long or leads into another file: then it is empty, and so it is
+ * when it cannot be read, which is said when its records are read one by one. */
+void
+mxio_reader_run(const struct mxio_reader *reader, struct mxio_place place,
+                struct mxio_run *run);
+
+/* As mxio_reader_read, from a run; false when that does not hold the place. Joining changes
+ * the bytes, so of a run records are taken once, in order. */
+MXIO_MUST_USE bool
+mxio_reader_take(const struct mxio_reader *reader, struct mxio_place place,
+                 struct mxio_run *run, const uint8_t **payload, size_t *payload_size,
+                 enum mxio_status *status, struct mxio_error *err);
+
 /* Read the record at a place into the buffer and join its parts; the payload is
  * borrowed from the buffer. */
 MXIO_MUST_USE enum mxio_status

@@ -13,7 +13,8 @@
 
 struct mxio_sampler {
     const struct mxio_source *source;
-    struct mxio_buffer record;
+    struct mxio_run run;
+    struct mxio_buffer record; /* not in the run */
     struct mxio_buffer pixels; /* a copy of the caller's, with slack behind it */
     struct mxio_jpeg *jpeg;
     struct mxio_png *png;
@@ -74,6 +75,7 @@ mxio_sampler_free(struct mxio_sampler *sampler)
 {
     if (sampler == NULL)
         return;
+    mxio_buffer_free(&sampler->run.buffer);
     mxio_buffer_free(&sampler->record);
     mxio_buffer_free(&sampler->pixels);
     mxio_jpeg_free(sampler->jpeg);
@@ -199,15 +201,27 @@ take_labels(struct mxio_sampler *sampler, const struct mxio_imgrec *record, void
                                   : put_labels(source, record, out, err);
 }
 
+void
+mxio_sampler_expect(struct mxio_sampler *sampler, struct mxio_place place)
+{
+    begin(sampler);
+    mxio_reader_run(sampler->source->reader, place, &sampler->run);
+    end_stage(sampler, MXIO_STAGE_READ);
+}
+
 static enum mxio_status
 read_record(struct mxio_sampler *sampler, const struct mxio_ask *ask,
             struct mxio_imgrec *out, struct mxio_error *err)
 {
+    const struct mxio_reader *reader = sampler->source->reader;
+    enum mxio_status status;
     const uint8_t *payload;
     size_t size;
 
-    enum mxio_status status = mxio_reader_read(sampler->source->reader, ask->place,
-                                               &sampler->record, &payload, &size, err);
+    if (!mxio_reader_take(reader, ask->place, &sampler->run, &payload, &size, &status,
+                          err))
+        status = mxio_reader_read(reader, ask->place, &sampler->record, &payload, &size,
+                                  err);
     if (status == MXIO_OK)
         status = mxio_imgrec_parse(payload, size, out, err);
     end_stage(sampler, MXIO_STAGE_DECODE);

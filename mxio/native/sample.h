@@ -87,6 +87,10 @@ mxio_sampler_new(struct mxio_sampler **out, const struct mxio_source *source,
 void
 mxio_sampler_free(struct mxio_sampler *sampler);
 
+/* The next samples lie in this place, one behind the other: worth one reading. */
+void
+mxio_sampler_expect(struct mxio_sampler *sampler, struct mxio_place place);
+
 MXIO_MUST_USE enum mxio_status
 mxio_sampler_make(struct mxio_sampler *sampler, const struct mxio_ask *ask,
                   const struct mxio_sample *out, struct mxio_error *err);

@@ -209,6 +209,105 @@ TEST(records_can_be_read_in_any_order)
     script_free(script);
 }
 
+/* The places of records `first` to `last`, as one. */
+static struct mxio_place
+place_of_all(struct mxio_reader *reader, uint64_t first, uint64_t last)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_place from = {0, 0}, to = {0, 0};
+    bool found;
+
+    if (mxio_reader_locate(reader, &everything, first, &from, &found, &err) !=
+            MXIO_OK ||
+        mxio_reader_locate(reader, &everything, last, &to, &found, &err) != MXIO_OK)
+        check_failed(__FILE__, __LINE__, "locate: %s", err.message);
+    return (struct mxio_place){from.offset, to.end};
+}
+
+/* True when the run gives record i of the script. */
+static bool
+run_holds(struct mxio_reader *reader, struct mxio_run *run, const struct script *script,
+          size_t i)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+    const uint8_t *payload = NULL;
+    enum mxio_status status = MXIO_OK;
+    size_t size = 0;
+
+    return mxio_reader_take(reader, place_of_all(reader, i, i), run, &payload, &size,
+                            &status, &err) &&
+           status == MXIO_OK && size == script->payloads[i].size &&
+           memcmp(payload, script->texts.at + script->payloads[i].start, size) == 0;
+}
+
+TEST(a_run_gives_its_records_once_each_in_order)
+{
+    struct script *script = small_script();
+    struct mxio_reader *reader = open_bytes(script->file.at, script->file.size);
+    struct mxio_run run = {.end = 0};
+
+    CHECK(!run_holds(reader, &run, script, 0));
+    mxio_reader_run(reader, place_of_all(reader, 1, 4), &run);
+    CHECK(!run_holds(reader, &run, script, 0));
+    CHECK(run_holds(reader, &run, script, 1));
+    CHECK(!run_holds(reader, &run, script, 1));
+    CHECK(
+        run_holds(reader, &run, script, 3)); /* in parts; one before it was left out */
+    CHECK(!run_holds(reader, &run, script, 2));
+    CHECK(run_holds(reader, &run, script, 4));
+    CHECK(!run_holds(reader, &run, script, 5));
+    mxio_buffer_free(&run.buffer);
+    mxio_reader_free(reader);
+    script_free(script);
+}
+
+TEST(a_run_that_is_long_or_leads_into_another_file_is_empty)
+{
+    struct script *script = small_script(), *large = script_new();
+    const char *path = temp_file(script->file.at, script->file.size);
+    const char *const paths[] = {path, path};
+    script_whole(large, 200000, 1);
+    script_whole(large, 200000, 2);
+    struct mxio_reader *two = open_paths(paths, 2);
+    struct mxio_reader *one = open_bytes(large->file.at, large->file.size);
+    struct mxio_run run = {.end = 0};
+
+    mxio_reader_run(two, place_of_all(two, 0, script->count), &run);
+    CHECK(!run_holds(two, &run, script, 0));
+    mxio_reader_run(two, place_of_all(two, 0, script->count - 1), &run);
+    CHECK(run_holds(two, &run, script, 0));
+    mxio_reader_run(one, place_of_all(one, 0, 1), &run);
+    CHECK(!run_holds(one, &run, large, 0));
+    mxio_buffer_free(&run.buffer);
+    mxio_reader_free(one);
+    mxio_reader_free(two);
+    script_free(large);
+    script_free(script);
+}
+
+TEST(damage_in_a_run_is_named_by_its_place)
+{
+    struct script *script = small_script();
+    script->file.at[script->heads[2]] ^= 1;
+    struct mxio_reader *reader = open_bytes(script->file.at, script->file.size);
+    struct mxio_run run = {.end = 0};
+    struct mxio_error err = MXIO_NO_ERROR;
+    const uint8_t *payload;
+    enum mxio_status status = MXIO_OK;
+    size_t size;
+
+    mxio_reader_run(reader, place_of_all(reader, 0, 3), &run);
+    CHECK(mxio_reader_take(reader, place_of_all(reader, 2, 2), &run, &payload, &size,
+                           &status, &err));
+    CHECK_INT(status, MXIO_EDATA);
+    CHECK_INT(err.file, 0);
+    CHECK_INT(err.offset, (int64_t)script->heads[2]);
+    CHECK(run_holds(reader, &run, script, 3));
+    mxio_buffer_free(&run.buffer);
+    mxio_reader_free(reader);
+    script_free(script);
+}
+
 TEST(thousands_of_small_records_are_found)
 {
     struct script *script = script_new();
@@ -1023,6 +1122,9 @@ main(void)
 {
     RUN(heads_are_found_and_records_read_in_order);
     RUN(records_can_be_read_in_any_order);
+    RUN(a_run_gives_its_records_once_each_in_order);
+    RUN(a_run_that_is_long_or_leads_into_another_file_is_empty);
+    RUN(damage_in_a_run_is_named_by_its_place);
     RUN(thousands_of_small_records_are_found);
     RUN(heads_are_looked_for_only_as_far_as_asked);
     RUN(a_place_ends_where_the_next_record_starts);
