@@ -233,6 +233,12 @@ mxio_kernels_named(const char *name)
     return NULL;
 }
 
+const char *
+mxio_kernels_name(size_t number)
+{
+    return number < LEVELS ? levels[number].name : NULL;
+}
+
 static const struct mxio_kernels *best;
 
 static void

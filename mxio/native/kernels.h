@@ -120,6 +120,11 @@ mxio_kernels_best(void);
 const struct mxio_kernels *
 mxio_kernels_named(const char *name);
 
+/* The name of a level, whether it is there or not: 0 is the best, "off" the last; NULL
+ * behind it. */
+const char *
+mxio_kernels_name(size_t number);
+
 /* The truth. */
 extern const struct mxio_kernels mxio_kernels_scalar;
 
