@@ -26,9 +26,11 @@ build: ## build the extension in place
 debug: ## the same without optimisation, assertions on
 	MXIO_DEBUG=1 $(SETUP) build_ext --inplace
 
-test: ## C programs, then pytest
+native: ## C programs
 	$(NATIVE) test
 	$(NATIVE) VARIANT=zlib png
+
+test: native ## C programs, then pytest
 	$(PYTHON) -m pytest
 
 check: ## formatting, lint, types, floors, generated files, warnings; changes nothing
