@@ -115,7 +115,7 @@ struct mxio_kernels {
 const struct mxio_kernels *
 mxio_kernels_best(void);
 
-/* A level by the name that MXIO_SIMD has for it: "off", "avx2"; NULL when the processor
+/* A level by the name that MXIO_SIMD has for it: "off", "avx2", "neon"; NULL when the processor
  * or the build lacks it. */
 const struct mxio_kernels *
 mxio_kernels_named(const char *name);
@@ -130,6 +130,8 @@ extern const struct mxio_kernels mxio_kernels_scalar;
 
 #if defined __x86_64__
 extern const struct mxio_kernels mxio_kernels_avx2;
+#elif defined __AARCH64EL__ /* arm64, the low byte first */
+extern const struct mxio_kernels mxio_kernels_neon;
 #endif
 
 #endif
