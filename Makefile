@@ -9,13 +9,16 @@ SETUP = $(PYTHON) setup.py --quiet
 NATIVE = $(MAKE) --no-print-directory -f tests/native/native.mk PYTHON=$(PYTHON)
 C_FILES = $(wildcard mxio/native/*.[ch] tests/native/*.[ch] tests/fuzz/*.[ch])
 
-# $(call tool,name,command): a missing tool is skipped on a laptop, an error in CI.
+# $(call tool,names,command): a missing tool is skipped on a laptop, an error in CI.
 define tool
-@if command -v $(1) >/dev/null; then $(2); \
-else echo "$(1) is not installed: skipped" >&2; test -z "$$CI"; fi
+@for tool in $(1); do \
+    command -v $$tool >/dev/null && continue; \
+    echo "$$tool is not installed: skipped" >&2; test -z "$$CI"; exit; \
+done; $(2)
 endef
 
-.PHONY: help build debug native test check fix gen asan tsan fuzz cover soak bench integration
+.PHONY: help build debug native test check fix gen neon asan tsan fuzz cover soak bench \
+    integration
 
 help: ## print this list
 	@awk -F ":.*## " '/^[a-z]+:.*##/ { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -26,9 +29,11 @@ build: ## build the extension in place
 debug: ## the same without optimisation, assertions on
 	MXIO_DEBUG=1 $(SETUP) build_ext --inplace
 
-test: ## C programs, then pytest
+native: ## C programs
 	$(NATIVE) test
 	$(NATIVE) VARIANT=zlib png
+
+test: native ## C programs, then pytest
 	$(PYTHON) -m pytest
 
 check: ## formatting, lint, types, floors, generated files, warnings; changes nothing
@@ -48,6 +53,10 @@ fix: ## clang-format, ruff format, ruff --fix
 
 gen: ## rewrite mxio/_options.py and the tables of docs from params.def
 	$(PYTHON) tools/gen.py
+
+neon: ## what of the core needs no library, built for arm64: its C tests, emulated
+	$(call tool,aarch64-linux-gnu-gcc qemu-aarch64-static,$(NATIVE) VARIANT=neon test)
+	$(call tool,aarch64-linux-gnu-gcc clang-tidy,$(NATIVE) tidy_neon)
 
 # Python itself is not sanitized: it needs the runtime loaded first, and its leaks are its own.
 # The runtime's allocator does not survive a fork beside a thread that allocates, as workers of

@@ -197,7 +197,10 @@ def test_doctor_gives_advice_where_something_is_wrong() -> None:
         paths=[FileState("cold.rec", 10, "ext4", 0.1)],
     )
 
+    arm = replace(worse, processor_flags=["asimd"])
+
     assert advice_for(fine) == []
+    assert advice_for(arm)[0].startswith("the kernels run without NEON")
     advice = "\n".join(advice_for(worse))
     for said in (
         "without AVX2",

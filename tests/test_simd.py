@@ -18,7 +18,7 @@ from tests.conftest import DataSet, picture, write_set
 
 PROGRAM = Path(__file__).with_name("batch_digests.py")
 # The name in MXIO_SIMD, and the one in features().
-LEVELS = {"off": "scalar", "avx2": "avx2"}
+LEVELS = {"off": "scalar", "avx2": "avx2", "neon": "neon"}
 
 NORMS: list[dict[str, Any]] = [
     {},

@@ -211,6 +211,17 @@ avx2(void)
     return NULL;
 }
 
+/* Every 64-bit Arm has it. */
+static const struct mxio_kernels *
+neon(void)
+{
+#if defined __AARCH64EL__
+    return &mxio_kernels_neon;
+#else
+    return NULL;
+#endif
+}
+
 static const struct mxio_kernels *
 scalar(void)
 {
@@ -221,7 +232,7 @@ scalar(void)
 static const struct level {
     const char *name;
     const struct mxio_kernels *(*get)(void);
-} levels[] = {{"avx2", avx2}, {"off", scalar}};
+} levels[] = {{"avx2", avx2}, {"neon", neon}, {"off", scalar}};
 
 #define LEVELS (sizeof levels / sizeof levels[0])
 
@@ -232,6 +243,12 @@ mxio_kernels_named(const char *name)
         if (strcmp(name, levels[i].name) == 0)
             return levels[i].get();
     return NULL;
+}
+
+const char *
+mxio_kernels_name(size_t number)
+{
+    return number < LEVELS ? levels[number].name : NULL;
 }
 
 static const struct mxio_kernels *best;

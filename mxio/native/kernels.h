@@ -117,16 +117,23 @@ struct mxio_kernels {
 const struct mxio_kernels *
 mxio_kernels_best(void);
 
-/* A level by the name that MXIO_SIMD has for it: "off", "avx2"; NULL when the processor
+/* A level by the name that MXIO_SIMD has for it: "off", "avx2", "neon"; NULL when the processor
  * or the build lacks it. */
 const struct mxio_kernels *
 mxio_kernels_named(const char *name);
+
+/* The name of a level, whether it is there or not: 0 is the best, "off" the last; NULL
+ * behind it. */
+const char *
+mxio_kernels_name(size_t number);
 
 /* The truth. */
 extern const struct mxio_kernels mxio_kernels_scalar;
 
 #if defined __x86_64__
 extern const struct mxio_kernels mxio_kernels_avx2;
+#elif defined __AARCH64EL__ /* arm64, the low byte first */
+extern const struct mxio_kernels mxio_kernels_neon;
 #endif
 
 #endif

@@ -39,6 +39,8 @@ extern const struct mxio_color_kernels mxio_color_kernels_scalar;
 
 #if defined __x86_64__
 extern const struct mxio_color_kernels mxio_color_kernels_avx2;
+#elif defined __AARCH64EL__
+extern const struct mxio_color_kernels mxio_color_kernels_neon;
 #endif
 
 #endif

@@ -31,6 +31,8 @@ mxio_unfilter_row mxio_unfilter_row_scalar;
 
 #if defined __x86_64__
 mxio_unfilter_row mxio_unfilter_row_avx2;
+#elif defined __AARCH64EL__
+mxio_unfilter_row mxio_unfilter_row_neon;
 #endif
 
 #endif

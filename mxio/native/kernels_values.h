@@ -51,6 +51,8 @@ extern const struct mxio_value_kernels mxio_value_kernels_scalar;
 
 #if defined __x86_64__
 extern const struct mxio_value_kernels mxio_value_kernels_avx2;
+#elif defined __AARCH64EL__
+extern const struct mxio_value_kernels mxio_value_kernels_neon;
 #endif
 
 #endif

@@ -27,6 +27,7 @@ __all__ = ["DoctorReport", "FileState", "add_parser", "doctor", "run"]
 
 PACKAGES = ("numpy", "opencv-python-headless", "pillow", "tqdm", "torch")
 _FLAGS = ("sse4_2", "avx", "avx2", "fma", "bmi2", "avx512f", "avx512bw", "asimd", "sve")
+_LEVELS = {"avx2": "AVX2", "asimd": "NEON"}  # of the kernels, by the processor's flags
 _FEW_FILES = 1024
 _LITTLE_SHARED = 1 << 30
 _UNLIMITED_V1 = 1 << 60  # what version 1 of control groups says for "no limit"
@@ -107,9 +108,13 @@ def doctor(paths: Sequence[str | os.PathLike[str]] = ()) -> DoctorReport:
 
 def advice_for(report: DoctorReport) -> list[str]:
     """One sentence for each thing that could be better."""
-    found = []
-    if "avx2" in report.processor_flags and report.features.get("simd") == "scalar":
-        found.append("the kernels run without AVX2, which this processor has")
+    found: list[str] = []
+    if report.features.get("simd") == "scalar":
+        found.extend(
+            f"the kernels run without {name}, which this processor has"
+            for flag, name in _LEVELS.items()
+            if flag in report.processor_flags
+        )
     if report.cores_used < report.cores_total:
         found.append(
             f"this process may use {report.cores_used} of {report.cores_total} cores"

@@ -8,13 +8,11 @@
 #define WIDEST 200
 static const int channel_counts[] = {1, 3, 4};
 
-/* All levels, the best last; those that the processor lacks are NULL. */
-static const char *const levels[] = {"off", "avx2"};
-#define LEVELS ((int)(sizeof levels / sizeof levels[0]))
-
+/* The levels that the build and the processor have, the best first, the truth last. */
 #define FOR_EACH_LEVEL(kernels)                                                        \
-    for (int number_ = 0; number_ < LEVELS; number_++)                                 \
-        for (const struct mxio_kernels *kernels = mxio_kernels_named(levels[number_]); \
+    for (size_t number_ = 0; mxio_kernels_name(number_) != NULL; number_++)            \
+        for (const struct mxio_kernels *kernels =                                      \
+                 mxio_kernels_named(mxio_kernels_name(number_));                       \
              kernels != NULL; kernels = NULL)
 
 /* A row of noise with the promised slack and not a byte more. */

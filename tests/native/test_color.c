@@ -1,8 +1,7 @@
 #include "color.h"
 
 #include "check.h"
-#include "kernels.h"
-#include "records.h"
+#include "levels.h"
 
 #define COUNT 500
 
@@ -35,29 +34,20 @@ mxnet_gray(const uint8_t *rgb)
                       0.5);
 }
 
-/* Every value in every channel, for every level. */
-static const struct mxio_color_kernels *
-level(int number)
-{
-    const struct mxio_kernels *avx2 = mxio_kernels_named("avx2");
-
-    return number == 0    ? &mxio_color_kernels_scalar
-           : avx2 != NULL ? avx2->color
-                          : &mxio_color_kernels_scalar;
-}
-
+/* Every value in every channel. */
 TEST(a_linear_change_rounds_or_cuts_and_is_clamped)
 {
     static const float factors[4] = {0.5F, 1.25F, 0, 1};
     static const float biases[4] = {0.75F, -30.5F, 12, -300};
 
-    for (int i = 0; i < 2 * 2 * 3; i++) {
-        const bool cut = i / 2 % 2 != 0;
-        const int channels = (const int[]){1, 3, 4}[i / 4];
+    FOR_EACH_LEVEL(kernels)
+    for (int i = 0; i < 2 * 3; i++) {
+        const bool cut = i % 2 != 0;
+        const int channels = channel_counts[i / 2];
         uint8_t pixels[256 * 4 + MXIO_SLACK];
         for (int k = 0; k < 256 * 4 + (int)MXIO_SLACK; k++)
             pixels[k] = (uint8_t)(k / channels);
-        level(i % 2)->linear(pixels, 256, channels, factors, biases, cut);
+        kernels->color->linear(pixels, 256, channels, factors, biases, cut);
         for (int k = 0; k < 256 * channels; k++) {
             const int c = k % channels;
             const int value = k / channels;
@@ -72,11 +62,12 @@ TEST(every_count_is_changed_and_nothing_behind_it)
 {
     static const float factors[4] = {2, 3, 4, 5}, none[4] = {0};
 
-    for (int i = 0; i < 2 * 3 * 40; i++) {
-        const int channels = (const int[]){1, 3, 4}[i / 2 % 3], count = i / 6;
+    FOR_EACH_LEVEL(kernels)
+    for (int i = 0; i < 3 * 40; i++) {
+        const int channels = channel_counts[i % 3], count = i / 3;
         uint8_t pixels[40 * 4 + MXIO_SLACK];
         memset(pixels, 10, sizeof pixels);
-        level(i % 2)->linear(pixels, (size_t)count, channels, factors, none, false);
+        kernels->color->linear(pixels, (size_t)count, channels, factors, none, false);
         for (int k = 0; k < (int)sizeof pixels; k++)
             CHECK_INT(pixels[k], k < count * channels ? 20 + 10 * (k % channels) : 10);
     }
@@ -235,21 +226,21 @@ TEST(colour_kernels_of_all_levels_give_the_same_bytes)
 {
     static const int shifts[][3] = {{0, 0, 0}, {40, -30, 60}, {-90, 255, -255}};
     const struct mxio_color_kernels *truth = mxio_kernels_scalar.color;
-    const struct mxio_kernels *best = mxio_kernels_named("avx2");
 
-    for (int count = 0; count <= 2 * 200 && best != NULL; count++) {
+    FOR_EACH_LEVEL(kernels)
+    for (int count = 0; count <= 2 * 200; count++) {
         const int channels = 3 + count % 2;
         const size_t pixels = (size_t)(count / 2), size = pixels * (size_t)channels;
         uint8_t source[COUNT * 4 + MXIO_SLACK] = {0};
         fill(source, channels);
         uint8_t *one = exact_copy(source, size + MXIO_SLACK);
         uint8_t *other = exact_copy(source, size + MXIO_SLACK);
-        CHECK_INT(best->color->gray_sum(one, pixels, channels),
+        CHECK_INT(kernels->color->gray_sum(one, pixels, channels),
                   truth->gray_sum(one, pixels, channels));
-        best->color->saturate(one, pixels, channels, 1.3F);
+        kernels->color->saturate(one, pixels, channels, 1.3F);
         truth->saturate(other, pixels, channels, 1.3F);
         CHECK_BYTES(one, other, size + MXIO_SLACK);
-        best->color->shift_hls(one, pixels, channels, shifts[count % 3]);
+        kernels->color->shift_hls(one, pixels, channels, shifts[count % 3]);
         truth->shift_hls(other, pixels, channels, shifts[count % 3]);
         CHECK_BYTES(one, other, size + MXIO_SLACK);
         CHECK_BYTES(one + size, source + size, MXIO_SLACK); /* not ours to change */

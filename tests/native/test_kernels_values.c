@@ -211,15 +211,18 @@ TEST(rows_longer_than_a_block_go_to_planes)
 
 TEST(a_mean_halfway_rounds_away_from_zero_in_int8)
 {
+    enum { COUNT = 8 }; /* what vector code does at once */
     FOR_EACH_LEVEL(kernels)
     {
-        const float mean[] = {127.5F, 128.5F, -0.5F, -1.5F, 0.5F, 0.49999997F};
-        const float one[6] = {1, 1, 1, 1, 1, 1};
-        const uint8_t in[6 + MXIO_SLACK] = {0, 255, 0, 10, 100, 100};
-        static const int8_t expected[] = {-128, 126, 1, 12, 99, 100};
-        int8_t out[6];
-        kernels->values->to_int8(out, in, 6, &(struct mxio_affine){mean, one, one, 1});
-        CHECK_BYTES(out, expected, 6);
+        const float mean[COUNT] = {127.5F, 128.5F,      -0.5F,  -1.5F,
+                                   0.5F,   0.49999997F, 254.5F, -254.5F};
+        const float one[COUNT] = {1, 1, 1, 1, 1, 1, 1, 1};
+        const uint8_t in[COUNT + MXIO_SLACK] = {0, 255, 0, 10, 100, 100, 255, 0};
+        static const int8_t expected[] = {-128, 126, 1, 12, 99, 100, 0, 127};
+        int8_t out[COUNT];
+        kernels->values->to_int8(out, in, COUNT,
+                                 &(struct mxio_affine){mean, one, one, 1});
+        CHECK_BYTES(out, expected, COUNT);
     }
 }
 
