@@ -2,7 +2,8 @@
 processes that share no lock.
 """
 
-from typing import TYPE_CHECKING
+import operator
+from typing import TYPE_CHECKING, SupportsIndex
 
 from mxio.errors import ParameterError
 
@@ -23,10 +24,20 @@ _CURSOR_EPOCH, _CURSOR_SAMPLES, _LOADS = _SLOTS, _SLOTS + 1, _SLOTS + 2
 WORDS = _SLOTS + 3
 
 
-def check_epoch(epoch: int) -> None:
-    """ParameterError for an epoch that no loader can begin with."""
-    if not 0 <= epoch <= LAST_EPOCH:
-        raise ParameterError(f"epoch must be in [0, {LAST_EPOCH}], got {epoch}")
+def check_epoch(epoch: object) -> int:
+    """The epoch as a plain number, for a state to hold.
+
+    TypeError for what is no whole number, ParameterError for an epoch that no loader
+    can begin with.
+    """
+    if isinstance(epoch, bool) or not isinstance(epoch, SupportsIndex):
+        raise TypeError(
+            f"epoch must be a whole number, got {epoch!r} ({type(epoch).__name__})"
+        )
+    number = operator.index(epoch)
+    if not 0 <= number <= LAST_EPOCH:
+        raise ParameterError(f"epoch must be in [0, {LAST_EPOCH}], got {number}")
+    return number
 
 
 class Epochs:

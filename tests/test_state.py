@@ -276,6 +276,28 @@ def test_a_place_that_is_none_is_refused(ten: DataSet, samples: Any) -> None:
         one.load_state_dict(one.state_dict() | {"samples": samples})
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"epoch": 2**31}, r"epoch of a state must be in \[0, 2\^31\), got 2147483648"),
+        ({"epoch": "0"}, "epoch of a state"),
+        ({"carry": -1}, r"carry of a state must be in \[0, 2\^48\), got -1"),
+        ({"carry": None}, "carry of a state"),
+        ({"options": "none"}, "strange 'options': 'none'"),
+        ({"files": None}, "strange 'files': None"),
+        ({"files": [{"name": "a.rec"}]}, "strange 'files'"),
+    ],
+)
+def test_a_spoilt_state_is_refused_by_name(
+    ten: DataSet, change: dict[str, Any], said: str
+) -> None:
+    # AttributeError or TypeError of Python's own, or the number was taken.
+    one = iterate(ten)
+
+    with pytest.raises(ParameterError, match=said):
+        one.load_state_dict(one.state_dict() | change)
+
+
 def test_loading_in_the_middle_of_an_epoch_is_refused(ten: DataSet) -> None:
     one = loader(ten, data_shape=(3, 8, 8))
     state = one.state_dict()

@@ -321,9 +321,10 @@ class RecordIter(Told, MXDataIter):
         state of other files or options.
         """
         epoch, samples = _state.check(self._loader, state)
+        carry = _state.check_count("carry", state.get("carry", 0))
         self._loader.start(epoch, samples)
         self._epoch = epoch
-        self._carry = int(state.get("carry", 0))
+        self._carry = carry
         self._delivered = bool(state.get("delivered", samples > 0))
         self._over = False
         self._batch = None

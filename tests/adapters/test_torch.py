@@ -497,6 +497,13 @@ def test_an_epoch_out_of_range_is_refused(ten: DataSet, epoch: int) -> None:
         dataset(ten).set_epoch(epoch)
 
 
+@pytest.mark.parametrize("epoch", [1.5, "3", None, True])
+def test_an_epoch_that_is_no_whole_number_is_refused(ten: DataSet, epoch: Any) -> None:
+    # 1.5 was taken for 1.
+    with pytest.raises(TypeError, match="epoch must be a whole number, got"):
+        dataset(ten).set_epoch(epoch)
+
+
 @pytest.mark.parametrize("options", [{}, {"batch_size": 4}])
 def test_a_second_iterator_ends_the_first(
     ten: DataSet, options: dict[str, Any]

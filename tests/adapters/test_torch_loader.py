@@ -255,6 +255,18 @@ def test_an_epoch_out_of_range_is_refused(ten: DataSet, epoch: int) -> None:
         loader(ten).set_epoch(epoch)
 
 
+@pytest.mark.parametrize("epoch", [np.int64(1), torch.tensor(1)])
+def test_an_epoch_of_another_type_is_that_number(ten: DataSet, epoch: Any) -> None:
+    # The first batch failed: "start() argument 1 must be int".
+    one, other = loader(ten, shuffle=True), loader(ten, shuffle=True)
+
+    one.set_epoch(1)
+    other.set_epoch(epoch)
+
+    assert labels(other) == labels(one)
+    assert type(other.state_dict()["epoch"]) is int
+
+
 # ---- states ----
 
 

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, Self, Unpack
 import torch
 
 from mxio import _state, params
-from mxio._epochs import check_epoch
 from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
@@ -123,7 +122,6 @@ class Loader(Told):
         """The number of the next epoch, from 0; also of an iteration that has not given
         its first batch yet. A position that `load_state_dict` set in it is kept.
         """
-        check_epoch(epoch)
         self._cursor.set_epoch(epoch)
         if not self._under_way():
             self._cursor.begun = None
@@ -151,7 +149,6 @@ class Loader(Told):
         difference, for a state of other files or options.
         """
         epoch, samples = _state.check(self._readers.get(), state)
-        check_epoch(epoch)
         if self._under_way():
             self._end("a state was loaded since it began")
         self._cursor.load(epoch, samples)

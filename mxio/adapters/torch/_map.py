@@ -118,8 +118,7 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
 
     def set_epoch(self, epoch: int) -> None:
         """The epoch of the augmentation from now on; running workers see it, too."""
-        check_epoch(epoch)
-        self._epoch[0] = epoch
+        self._epoch[0] = check_epoch(epoch)
 
     def close(self) -> None:
         """Stop the threads of this process. Samples handed out stay valid."""
