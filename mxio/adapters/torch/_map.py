@@ -13,6 +13,7 @@ from torch.utils.data import Dataset, get_worker_info
 
 from mxio import params
 from mxio._epochs import check_epoch
+from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio.adapters.torch._batches import Tensors, Transform
 from mxio.adapters.torch._readers import Readers, Told, bind
@@ -119,6 +120,11 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
     def set_epoch(self, epoch: int) -> None:
         """The epoch of the augmentation from now on; running workers see it, too."""
         self._epoch[0] = check_epoch(epoch)
+
+    @property
+    def identities(self) -> Identities:
+        """Which records are whose, see `mxio.adapters.insightface.Identities`."""
+        return self._readers.get().identities
 
     def close(self) -> None:
         """Stop the threads of this process. Samples handed out stay valid."""
