@@ -359,7 +359,7 @@ def test_batches_go_into_memory_of_the_caller(ten: DataSet) -> None:
     expected = [b.data.copy() for b in loader(ten, data_shape=(3, 8, 8))]
     data = np.zeros((4, 3, 8, 8), np.float32)
     label = np.zeros(4, np.float32)
-    epoch: Any = iter(loader(ten, data_shape=(3, 8, 8)))
+    epoch = iter(loader(ten, data_shape=(3, 8, 8)))
 
     for step, pixels in enumerate(expected):
         batch = epoch.next_into(data, label)
@@ -371,10 +371,16 @@ def test_batches_go_into_memory_of_the_caller(ten: DataSet) -> None:
 
 
 def test_memory_that_does_not_fit_is_refused(ten: DataSet) -> None:
-    epoch: Any = iter(loader(ten, data_shape=(3, 8, 8)))
+    epoch = iter(loader(ten, data_shape=(3, 8, 8)))
+    good = np.zeros((4, 3, 8, 8), np.float32)
+    strange: Any = [1]
 
     with pytest.raises(ValueError, match=r"data must be float32\(4, 3, 8, 8\)"):
         epoch.next_into(np.zeros((4, 3, 8, 8)))
+    with pytest.raises(TypeError, match=r"data must be a numpy.ndarray, got list"):
+        epoch.next_into(strange)
+    with pytest.raises(TypeError, match=r"label must be a numpy.ndarray, got list"):
+        epoch.next_into(good, strange)
 
 
 def test_a_batch_speaks_dlpack(ten: DataSet) -> None:

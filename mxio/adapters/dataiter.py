@@ -365,10 +365,12 @@ class _FixedTypeIter(ImageRecordIter):
     _dtype: Literal["uint8", "int8"]
 
     def __init__(self, **options: Unpack[MxOptions]) -> None:
-        asked = options.get("dtype") or self._dtype
-        if asked != self._dtype:
+        name = type(self).__name__
+        bound = params.bind(name, params.MX, options)
+        own = params.TABLE["dtype"].choices.index(self._dtype)
+        if bound.get("dtype", own) != own:
             raise ParameterError(
-                f"{type(self).__name__} gives {self._dtype}, got dtype={asked!r}"
+                f"{name} gives {self._dtype}, got dtype={options['dtype']!r}"
             )
         options["dtype"] = self._dtype
         super().__init__(**options)

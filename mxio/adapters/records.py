@@ -37,17 +37,21 @@ class Making:
     """What becomes of a record: payload, or header and rest, go to a function."""
 
     def __init__(self, function: Callable[..., object] | None, unpack: bool) -> None:
+        if function is not None and not callable(function):
+            kind = type(function).__name__
+            raise TypeError(f"function must be callable, got {function!r} ({kind})")
         self._function = function
-        self._unpack = unpack
+        self._unpack = params.flag("unpack", unpack)
 
     def __call__(self, payload: bytes) -> Any:
         """What the function makes of it, or without one what it would get."""
-        if not self._unpack:
-            return payload if self._function is None else self._function(payload)
-        header, rest = unpack_record(payload)
-        return (
-            (header, rest) if self._function is None else self._function(header, rest)
-        )
+        given = unpack_record(payload) if self._unpack else (payload,)
+        if self._function is None:
+            return given if self._unpack else payload
+        try:
+            return self._function(*given)
+        except StopIteration as error:  # no end of the epoch
+            raise RuntimeError("function raised StopIteration") from error
 
 
 class RecordReader:

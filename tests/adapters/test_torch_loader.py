@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
@@ -381,6 +382,55 @@ def test_what_makes_no_sense_is_refused(ten: DataSet) -> None:
         loader(ten, batch_size=None)
     with pytest.raises(TypeError, match="did you mean 'shuffle'"):
         loader(ten, shufle=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"device": "gpu"}, ParameterError, "device must be .*, got 'gpu'"),
+        ({"device": 1.5}, ParameterError, "device must be .*, got 1.5"),
+        ({"transform": 3}, TypeError, r"transform must be callable, got 3 \(int\)"),
+        ({"with_mask": 2}, ParameterError, "with_mask must be True or False, got 2"),
+        ({"with_mask": []}, TypeError, "with_mask must be True or False"),
+        ({"channels_last": "no"}, ParameterError, "channels_last must be True or"),
+        ({"pin_memory": "no"}, ParameterError, "pin_memory must be True or False"),
+    ],
+)
+def test_a_wrong_option_of_torch_is_named_at_construction(
+    ten: DataSet, options: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    # Words of torch's own without the name, an error at the first batch, or none.
+    with pytest.raises(error, match=said):
+        loader(ten, **options)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_a_device_that_is_not_there_is_named(ten: DataSet) -> None:
+    with pytest.raises(ParameterError, match="that torch has here, got 'cuda'"):
+        loader(ten, device="cuda")
+
+
+def test_a_transform_that_ends_an_iterator_of_its_own_ends_no_epoch(
+    ten: DataSet,
+) -> None:
+    # Its StopIteration was taken for the end: the rest of the epoch was lost.
+    own = iter([1])
+    given = iter(loader(ten, transform=lambda data, label: next(own)))
+
+    assert next(given) == 1
+    with pytest.raises(RuntimeError, match="transform raised StopIteration"):
+        next(given)
+
+
+def test_a_loader_pickles_once_it_has_been_iterated(ten: DataSet) -> None:
+    # "cannot pickle 'weakref.ReferenceType' object", which a fresh one has not.
+    given = loader(ten)
+    first = labels(given)
+
+    again = pickle.loads(pickle.dumps(given))
+
+    assert again.state_dict() == given.state_dict()
+    assert labels(again) == first
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="there is one")

@@ -9,7 +9,7 @@ from mxio import params
 from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
-from mxio.adapters.torch._batches import Tensors, Transform
+from mxio.adapters.torch._batches import Tensors, Transform, checked, transformed
 from mxio.adapters.torch._iterable import Epoch, EpochDataset
 from mxio.adapters.torch._readers import PARTIAL, Readers, Told, bind
 from mxio.adapters.torch._resume import Place, place_of
@@ -69,6 +69,8 @@ class ImageRecordDataset(Told, EpochDataset):
         process_group: Any = None,
         **options: Unpack[TorchOptions],
     ) -> None:
+        self._transform = checked(transform)
+        with_mask = params.flag("with_mask", with_mask)
         bound, source = bind(
             type(self).__name__,
             dict(options),
@@ -89,7 +91,6 @@ class ImageRecordDataset(Told, EpochDataset):
         self._tensors = Tensors(
             partial=partial, with_mask=with_mask, channels_last=False
         )
-        self._transform = transform
         super().__init__(Readers(bound), declared)
         # Files and parameters are checked here, before any worker starts.
         reader = self._readers.get(0, declared or 1)
@@ -103,10 +104,7 @@ class ImageRecordDataset(Told, EpochDataset):
         return kind(self, reader, slot, epoch, place)
 
     def _item(self, given: Batch) -> Any:
-        return self._transformed(self._tensors(given))
-
-    def _transformed(self, item: tuple[torch.Tensor, ...]) -> Any:
-        return item if self._transform is None else self._transform(*item)
+        return transformed(self._transform, self._tensors(given))
 
     def __len__(self) -> int:
         if not self._readers.partition:
@@ -170,7 +168,7 @@ class _Samples(Epoch):
             )
         row = self._before.row
         self._before = self._before._replace(row=row + 1)
-        return self._images._transformed(self._rows[row])
+        return transformed(self._images._transform, self._rows[row])
 
     def state_dict(self) -> dict[str, Any]:
         place = self._before

@@ -10,7 +10,7 @@ from mxio import _state, params
 from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
-from mxio.adapters.torch._batches import Tensors, Transform
+from mxio.adapters.torch._batches import Tensors, Transform, checked, transformed
 from mxio.adapters.torch._device import Copies, Sent, pinned
 from mxio.adapters.torch._readers import PARTIAL, Readers, Told, bind
 from mxio.errors import MxioError, ParameterError
@@ -53,8 +53,8 @@ class Loader(Told):
     with any batch_size, threads and number of ranks. Ranks are found as
     `ImageRecordDataset` does. `with` closes.
 
-    Errors as for mxio.io.ImageRecordIter. ParameterError for pin_memory=True without
-    an accelerator.
+    Errors as for mxio.io.ImageRecordIter. ParameterError for a device that is not
+    there, and for pin_memory=True without an accelerator.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Loader(Told):
         given = {key: value for key, value in options.items() if value is not None}
         if "num_workers" in given:
             raise TypeError(f"{name} does not take the parameter 'num_workers'")
+        channels_last = params.flag("channels_last", channels_last)
         if channels_last and given.setdefault("layout", "NHWC") != "NHWC":
             raise ParameterError(
                 f"channels_last wants layout='NHWC', got {given['layout']!r}"
@@ -86,13 +87,12 @@ class Loader(Told):
         self.batch_size: int = bound["batch_size"]
         self._tensors = Tensors(
             partial=bound.get("last_batch", PARTIAL) == PARTIAL,
-            with_mask=with_mask,
+            with_mask=params.flag("with_mask", with_mask),
             channels_last=channels_last,
         )
-        self._transform = transform
-        place = torch.device("cpu" if device is None else device)
+        self._transform = checked(transform)
         self._pin = _wants_pinned(pin_memory)
-        self._copies = None if place.type == "cpu" else Copies(place)
+        self._copies = None if device is None else _copies_to(device)
         self._cursor = _state.Cursor()
         self._samples = 0
         self._live: weakref.ref[_Epoch] | None = None
@@ -103,6 +103,9 @@ class Loader(Told):
             source,
             f"{reader.count()} records, {reader.batches()} batches an epoch",
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_live": None}
 
     def __len__(self) -> int:
         return self._readers.get().batches()
@@ -196,9 +199,21 @@ class EpochSetter:
 def _wants_pinned(asked: bool | None) -> bool:
     if asked is None:
         return torch.cuda.is_available()
-    if asked and not torch.accelerator.is_available():
+    wanted = params.flag("pin_memory", asked)
+    if wanted and not torch.accelerator.is_available():
         raise ParameterError("pin_memory=True needs an accelerator, torch finds none")
-    return asked
+    return wanted
+
+
+def _copies_to(device: torch.device | str) -> Copies | None:
+    """None for the CPU, where batches are."""
+    try:
+        place = torch.device(device)
+        return None if place.type == "cpu" else Copies(place)
+    except (AssertionError, RuntimeError, TypeError) as error:
+        raise ParameterError(
+            f"device must be one that torch has here, got {device!r}: {error}"
+        ) from error
 
 
 class _Ahead(NamedTuple):
@@ -269,9 +284,7 @@ class _Epoch(Iterator[Any]):
 
     def _finished(self, tensors: tuple[torch.Tensor, ...]) -> Sent | Any:
         loader = self._loader
-        item: Any = tensors
-        if loader._transform is not None:
-            item = loader._transform(*tensors)
+        item = transformed(loader._transform, tensors)
         if loader._pin:
             item = pinned(item)
         return item if loader._copies is None else loader._copies.send(item)
