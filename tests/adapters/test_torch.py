@@ -1,6 +1,7 @@
 """The PyTorch face: batches and samples, workers, ranks, epochs, what is refused."""
 
 import gc
+import logging
 import os
 import pickle
 import weakref
@@ -502,6 +503,28 @@ def test_an_epoch_that_is_no_whole_number_is_refused(ten: DataSet, epoch: Any) -
     # 1.5 was taken for 1.
     with pytest.raises(TypeError, match="epoch must be a whole number, got"):
         dataset(ten).set_epoch(epoch)
+
+
+@pytest.mark.parametrize(
+    ("options", "share"),
+    [
+        ({}, "10 samples an epoch"),
+        ({"batch_size": 4}, "3 batches an epoch"),
+        ({"batch_size": 4, "shard": "partition"}, "4 records a batch"),
+    ],
+)
+def test_the_log_tells_what_an_epoch_gives(
+    ten: DataSet,
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, Any],
+    share: str,
+) -> None:
+    # Of single samples it told the batches that they are read in.
+    caplog.set_level(logging.INFO, "mxio")
+
+    dataset(ten, **options)
+
+    assert caplog.messages[0].endswith(share)
 
 
 @pytest.mark.parametrize("options", [{}, {"batch_size": 4}])

@@ -96,7 +96,8 @@ class ImageRecordDataset(Told, EpochDataset):
         reader = self._readers.get(0, declared or 1)
         what = f"{bound['batch_size']} records a batch"
         if not self._readers.partition:
-            what = f"{reader.count()} records, {reader.batches()} batches an epoch"
+            unit = "samples" if self._samples else "batches"
+            what = f"{reader.count()} records, {len(self)} {unit} an epoch"
         announce(bound, source, what)
 
     def _begin(self, reader: ImageLoader, slot: int, epoch: int, place: Place) -> Epoch:
