@@ -1,7 +1,6 @@
 """Records of any kind: each payload goes through a function of the caller's."""
 
 import functools
-import inspect
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Unpack
@@ -141,7 +140,11 @@ class RecordDataset:
         **options: Unpack[RawOptions],
     ) -> None:
         bound = params.bind(
-            type(self).__name__, params.RAW, options, optional=("batch_size",)
+            type(self).__name__,
+            params.RAW,
+            options,
+            optional=("batch_size",),
+            beside=("function", "unpack"),
         )
         fill_rank(bound)
         settle(bound)
@@ -231,16 +234,6 @@ class _Epoch(Iterator[Any]):
         return RecordBatch(map(self._made, payloads), ordinals, pad)
 
 
-def _signature() -> inspect.Signature:
-    function, unpack = (
-        inspect.Parameter(name, kind, default=default)
-        for name, kind, default in (
-            ("function", inspect.Parameter.POSITIONAL_OR_KEYWORD, None),
-            ("unpack", inspect.Parameter.KEYWORD_ONLY, False),
-        )
-    )
-    options = params.signature(params.RAW, optional=("batch_size",)).parameters
-    return inspect.Signature([function, unpack, *options.values()])
-
-
-RecordDataset.__signature__ = _signature()  # type: ignore[attr-defined]
+RecordDataset.__signature__ = params.signature(  # type: ignore[attr-defined]
+    params.RAW, optional=("batch_size",), own=RecordDataset.__init__
+)

@@ -1,6 +1,7 @@
 """Loader: batches, epochs, states and what frameworks do to it, without any of them."""
 
 import gc
+import inspect
 import os
 import pickle
 import weakref
@@ -11,12 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mxio
 from mxio.errors import DataError, MxioError, ParameterError
 from tests.conftest import DataSet, encoded, picture, record, write_rec
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
-from mxio.adapters.torch import ImageRecordDataset, Loader  # noqa: E402
+from mxio.adapters.torch import (  # noqa: E402
+    ImageRecordDataset,
+    ImageRecordMapDataset,
+    Loader,
+    RecordDataset,
+)
 
 
 def loader(data: DataSet | Path, **options: Any) -> Loader:
@@ -382,6 +389,41 @@ def test_what_makes_no_sense_is_refused(ten: DataSet) -> None:
         loader(ten, batch_size=None)
     with pytest.raises(TypeError, match="did you mean 'shuffle'"):
         loader(ten, shufle=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "right"),
+    [
+        (Loader, "devce", "device"),
+        (Loader, "pin_memroy", "pin_memory"),
+        (ImageRecordDataset, "transforms", "transform"),
+        (ImageRecordMapDataset, "transforms", "transform"),
+        (RecordDataset, "func", "function"),
+        (mxio.RecordDataset, "unpak", "unpack"),
+    ],
+)
+def test_a_misspelt_name_of_a_face_s_own_is_recognised(
+    kind: Any, wrong: str, right: str
+) -> None:
+    # "did you mean 'on_error'?" for pin_memroy, and no hint for others.
+    with pytest.raises(TypeError, match=f"parameter '{wrong}'; did you mean '{right}'"):
+        kind(path_imgrec="any.rec", **{wrong: 1})
+
+
+def test_signatures_show_what_a_face_takes_beside_the_table() -> None:
+    # help() and editors showed a Loader without device.
+    own = ["device", "pin_memory", "channels_last", "with_mask", "transform"]
+    shared = ["mesh", "dp_dims", "process_group", "path_imgrec"]
+    shown = {
+        kind: list(inspect.signature(kind).parameters)
+        for kind in (Loader, ImageRecordDataset, ImageRecordMapDataset, RecordDataset)
+    }
+
+    assert shown[Loader][:9] == [*own, *shared]
+    assert "num_workers" not in shown[Loader]
+    assert shown[ImageRecordDataset][:6] == ["transform", "with_mask", *shared]
+    assert shown[ImageRecordMapDataset][:2] == ["transform", "path_imgrec"]
+    assert shown[RecordDataset][:6] == ["function", "unpack", *shared]
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ class ImageRecordDataset(Told, EpochDataset):
         self._transform = checked(transform)
         with_mask = params.flag("with_mask", with_mask)
         bound, source = bind(
-            type(self).__name__,
+            type(self),
             dict(options),
             ("batch_size",),
             mesh=mesh,
@@ -133,7 +133,7 @@ class ImageRecordDataset(Told, EpochDataset):
 
 
 ImageRecordDataset.__signature__ = params.signature(  # type: ignore[attr-defined]
-    params.TORCH, optional=("batch_size",)
+    params.TORCH, optional=("batch_size",), own=ImageRecordDataset.__init__
 )
 
 

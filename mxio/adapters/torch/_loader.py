@@ -80,7 +80,7 @@ class Loader(Told):
                 f"channels_last wants layout='NHWC', got {given['layout']!r}"
             )
         bound, source = bind(
-            name, given, mesh=mesh, dp_dims=dp_dims, process_group=process_group
+            type(self), given, mesh=mesh, dp_dims=dp_dims, process_group=process_group
         )
         if bound.get("label_width", 1) == 1:
             bound.setdefault("label_dtype", _LABEL_TYPES.index("int64"))
@@ -182,7 +182,14 @@ class Loader(Told):
         return live is not None and live.started and not live.over
 
 
-Loader.__signature__ = params.signature(params.TORCH)  # type: ignore[attr-defined]
+Loader.__signature__ = params.signature_of(  # type: ignore[attr-defined]
+    (
+        row
+        for name, row in params.TABLE.items()
+        if row.faces & params.TORCH and name != "num_workers"
+    ),
+    own=Loader.__init__,
+)
 
 
 class EpochSetter:

@@ -77,7 +77,7 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
                 " use 'replace'"
             )
         bound, _ = bind(
-            name,
+            type(self),
             {**options, "rank": 0, "world_size": 1},
             ("batch_size",),
             mesh=None,
@@ -150,9 +150,12 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
 
 
 ImageRecordMapDataset.__signature__ = params.signature_of(  # type: ignore[attr-defined]
-    row
-    for name, row in params.TABLE.items()
-    if row.faces & params.TORCH and name not in _REFUSED
+    (
+        row
+        for name, row in params.TABLE.items()
+        if row.faces & params.TORCH and name not in _REFUSED
+    ),
+    own=ImageRecordMapDataset.__init__,
 )
 
 
