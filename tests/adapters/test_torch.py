@@ -431,6 +431,23 @@ def test_the_length_is_exact(
     assert lengths == [len(list(workers(one, count))) for one in ranks]
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_epochs_differ_for_a_program_that_seeds_torch_before_each(
+    photos: DataSet, count: int
+) -> None:
+    # The workers took the second iteration for the first: epoch 0 came again and again.
+    given = dataset(photos, batch_size=5, shuffle=True)
+    expected = [labels(given) for _ in range(3)]
+    given.set_epoch(0)
+    seen = []
+
+    for _ in range(3):
+        torch.manual_seed(0)
+        seen.append(labels(workers(given, count)))
+
+    assert seen == expected
+
+
 def test_the_length_of_a_partition_needs_the_number_of_workers(ten: DataSet) -> None:
     given = dataset(ten, batch_size=4, shard="partition")
 

@@ -45,7 +45,7 @@ class EpochDataset(IterableDataset[Any]):
             worker, workers, slot, seed = 0, 1, 0, secrets.randbits(64)
         else:
             worker, workers = info.id, info.num_workers
-            slot, seed = 1 + worker, info.seed - worker
+            slot, seed = 1 + worker, hash((info.seed - worker, workers))
         self._check_workers(workers)
         reader = self._readers.get(worker, workers)
         live = None if self._live is None else self._live()
