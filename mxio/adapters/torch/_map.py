@@ -55,7 +55,8 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
 
     Augmentation is drawn from (seed, epoch, record). Until `set_epoch` is called, the
     epoch of a record is how often it was asked for before, by all workers together: a
-    run that takes each record once an epoch need not call it.
+    run that takes each record once an epoch need not call it. One that is resumed must:
+    the counts are in no checkpoint.
 
     Options of order, batches and ranks belong to the DataLoader and its sampler here:
     TypeError. Otherwise errors as for mxio.io.ImageRecordIter; IndexError for a number
