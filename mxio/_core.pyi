@@ -98,7 +98,9 @@ class Loader:
         png_plain, png_libpng, foreign).
         """
     def offsets(self) -> Block:
-        """uint64 offsets of all record heads, counted through all files."""
+        """uint64 offsets of all record heads, counted through all files; before the
+        first `next`.
+        """
     def errors(self) -> list[tuple[str, int, int | None, int, str]]:
         """(path, record, id, offset, sentence) of each record left out or replaced."""
     def memory(self) -> tuple[int, int]:

@@ -2,7 +2,8 @@
 processes that share no lock.
 """
 
-from typing import TYPE_CHECKING
+import operator
+from typing import TYPE_CHECKING, SupportsIndex
 
 from mxio.errors import ParameterError
 
@@ -23,21 +24,33 @@ _CURSOR_EPOCH, _CURSOR_SAMPLES, _LOADS = _SLOTS, _SLOTS + 1, _SLOTS + 2
 WORDS = _SLOTS + 3
 
 
-def check_epoch(epoch: int) -> None:
-    """ParameterError for an epoch that no loader can begin with."""
-    if not 0 <= epoch <= LAST_EPOCH:
-        raise ParameterError(f"epoch must be in [0, {LAST_EPOCH}], got {epoch}")
+def check_epoch(epoch: object) -> int:
+    """The epoch as a plain number, for a state to hold.
+
+    TypeError for what is no whole number, ParameterError for an epoch that no loader
+    can begin with.
+    """
+    if isinstance(epoch, bool) or not isinstance(epoch, SupportsIndex):
+        raise TypeError(
+            f"epoch must be a whole number, got {epoch!r} ({type(epoch).__name__})"
+        )
+    number = operator.index(epoch)
+    if not 0 <= number <= LAST_EPOCH:
+        raise ParameterError(f"epoch must be in [0, {LAST_EPOCH}], got {number}")
+    return number
 
 
 class Epochs:
     """A table in shared memory: one word for each process, (key of the iteration, epoch
     + 1), and a cursor.
 
-    All workers of one DataLoader iteration see the same key: its base seed, and how
-    many iterations they have begun themselves (persistent workers begin several). The
-    first to begin takes the epoch behind all others in the table; whoever finds its key
-    there takes the epoch beside it. A word is written at once, so two that begin at the
-    same time take the same epoch.
+    All workers of one DataLoader iteration see the same key: its base seed and number
+    of workers, and how many iterations they have begun themselves (persistent workers
+    begin several). The first to begin takes the epoch behind all others in the table;
+    whoever finds its key there takes the epoch beside it. A program that seeds torch
+    anew before each iteration gives all of them one key; a worker knows the epochs that
+    its slot has begun already. A word is written at once, so two that begin at the same
+    time take the same epoch.
 
     The cursor of a loaded state is written before the iteration that it is for, and
     belongs to the first one that is its epoch.
@@ -58,9 +71,11 @@ class Epochs:
         key = self._key()
         words: list[int] = self._words.tolist()
         slots = words[:_SLOTS]
-        same = [w for w in slots if w >> _EPOCH_BITS == key]
-        last = max(w & ((1 << _EPOCH_BITS) - 1) for w in slots)
-        number = same[0] & ((1 << _EPOCH_BITS) - 1) if same else last + 1
+        numbers = [word & ((1 << _EPOCH_BITS) - 1) for word in slots]
+        keys = [word >> _EPOCH_BITS for word in slots]
+        own = numbers[slot] if keys[slot] == key else 0
+        same = [n for k, n in zip(keys, numbers, strict=True) if k == key and n > own]
+        number = same[0] if same else max(numbers) + 1
         self._words[slot] = key << _EPOCH_BITS | number
         loaded = words[_CURSOR_EPOCH] == number
         return number - 1, words[_CURSOR_SAMPLES] if loaded else 0

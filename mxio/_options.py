@@ -2,9 +2,18 @@
 
 import os
 from collections.abc import Sequence
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+import numpy as np
 
 from mxio._views import Selection
+
+if TYPE_CHECKING:
+    import torch
+
+NumPyType = np.dtype[Any] | type[np.generic]
+DataType = Literal["float32", "float16", "uint8", "int8", "bfloat16"] | NumPyType | None
+LabelType = Literal["float32", "float64", "int32", "int64"] | NumPyType | None
 
 
 class Options(TypedDict, total=False):
@@ -21,7 +30,6 @@ class Options(TypedDict, total=False):
     seed: int
     cache_index: bool
     batch_size: int
-    dtype: Literal["float32", "float16", "uint8", "int8", "bfloat16"]
     layout: Literal["NCHW", "NHWC"]
     resize: int
     max_rotate_angle: int
@@ -82,6 +90,7 @@ class MxOptions(Options, total=False):
     data_name: str
     label_name: str
     round_batch: bool
+    dtype: DataType
     aug_seq: Literal["aug_default"]
     crop_x_start: int
     crop_y_start: int
@@ -100,7 +109,8 @@ class NumpyOptions(Options, total=False):
     records: Selection | None
     record_layout: Literal["auto", "plain", "insightface"]
     last_batch: Literal["drop", "pad", "partial"]
-    label_dtype: Literal["float32", "float64", "int32", "int64"]
+    dtype: DataType
+    label_dtype: LabelType
     rand_downscale_prob: float
     min_downscale: float
     max_downscale: float
@@ -122,7 +132,8 @@ class TorchOptions(Options, total=False):
     records: Selection | None
     record_layout: Literal["auto", "plain", "insightface"]
     last_batch: Literal["drop", "pad", "partial"]
-    label_dtype: Literal["float32", "float64", "int32", "int64"]
+    dtype: "DataType | torch.dtype"
+    label_dtype: "LabelType | torch.dtype"
     rand_downscale_prob: float
     min_downscale: float
     max_downscale: float
@@ -155,7 +166,7 @@ class DetOptions(TypedDict, total=False):
     label_name: str
     batch_size: int
     round_batch: bool
-    dtype: Literal["float32", "float16", "uint8", "int8", "bfloat16"]
+    dtype: DataType
     layout: Literal["NCHW", "NHWC"]
     resize: int
     inter_method: int

@@ -142,6 +142,10 @@ def _from_environment(name: str) -> int | None:
 def _of_group(group: Any) -> Found:
     import torch.distributed as dist
 
+    if not dist.is_available() or not dist.is_initialized():
+        raise ParameterError(
+            "process_group is given, but torch.distributed is not initialised"
+        )
     rank = dist.get_rank(group)
     if rank < 0:
         raise ParameterError("this process is not in process_group")
@@ -150,6 +154,10 @@ def _of_group(group: Any) -> Found:
 
 def _of_mesh(mesh: Mesh, dp_dims: Sequence[str] | None) -> Found:
     """The place along the data-parallel dimensions, the last of them fastest."""
+    if not hasattr(mesh, "get_coordinate"):
+        raise TypeError(
+            f"mesh must be a DeviceMesh, got {mesh!r} ({type(mesh).__name__})"
+        )
     sizes, coordinate = tuple(mesh.shape), mesh.get_coordinate()
     if coordinate is None:
         raise ParameterError("this process is not in mesh")

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from mxio._epochs import LAST_EPOCH, check_epoch
 from mxio.errors import MxioError, ParameterError
 from mxio.params import TABLE, Param
 
@@ -20,6 +21,7 @@ __all__ = [
     "Source",
     "State",
     "check",
+    "check_count",
     "describe",
     "make",
     "refuse_while",
@@ -62,6 +64,7 @@ _ALSO = frozenset({"dtype", "layout", "round_batch"})
 # A file is recognised by its size and by this many bytes at as many places.
 _PROBE = 4096
 _PROBES = 16
+_BITS = 48  # enough for any number of records
 
 
 def make(loader: Source, epoch: int, samples: int, **more: object) -> State:
@@ -91,23 +94,41 @@ def check(loader: Source, state: Mapping[str, Any]) -> tuple[int, int]:
     missing = {"epoch", "samples", *loader.identity} - set(state)
     if missing:
         raise ParameterError(f"the state lacks {sorted(missing)[0]!r}")
-    for number in (state["epoch"], state["samples"]):
-        if not isinstance(number, int) or number < 0:
-            raise ParameterError(
-                f"epoch and samples of a state must be at least 0, got {number!r}"
-            )
+    epoch = check_count("epoch", state["epoch"], LAST_EPOCH.bit_length())
+    samples = check_count("samples", state["samples"])
+    _check_described(state)
     differences = _differences(state, loader.identity)
     if differences:
         raise ParameterError(
             f"the state does not fit this loader: {'; '.join(differences)}"
         )
     count = loader.identity["records"]
-    if count is not None and state["samples"] > count:
+    if count is not None and samples > count:
         raise ParameterError(
-            f"the state has {state['samples']} samples done,"
-            f" the data set has {count} records"
+            f"the state has {samples} samples done, the data set has {count} records"
         )
-    return state["epoch"], state["samples"]
+    return epoch, samples
+
+
+def check_count(name: str, value: object, bits: int = _BITS) -> int:
+    """A number of a state; ParameterError for what none can hold."""
+    if not isinstance(value, int) or not 0 <= value < 2**bits:
+        raise ParameterError(
+            f"{name} of a state must be in [0, 2^{bits}), got {value!r}"
+        )
+    return value
+
+
+def _check_described(state: Mapping[str, Any]) -> None:
+    """ParameterError for what `describe` cannot have given."""
+    files = state["files"]
+    if not isinstance(state["options"], Mapping):
+        raise ParameterError(f"the state has strange 'options': {state['options']!r}")
+    if not isinstance(files, list) or not all(
+        isinstance(file, Mapping) and {"name", "size", "digest"} <= file.keys()
+        for file in files
+    ):
+        raise ParameterError(f"the state has strange 'files': {files!r}")
 
 
 def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -203,10 +224,9 @@ class Cursor:
 
     def set_epoch(self, epoch: int) -> None:
         """The number of the next epoch; a loaded position in that epoch is kept."""
-        if epoch < 0:
-            raise ParameterError(f"epoch must be at least 0, got {epoch}")
-        if epoch != self.epoch:
-            self.epoch, self.samples = epoch, 0
+        number = check_epoch(epoch)
+        if number != self.epoch:
+            self.epoch, self.samples = number, 0
 
     def load(self, epoch: int, samples: int) -> None:
         """Begin there."""

@@ -245,7 +245,7 @@ class ImageLoader:
         return made
 
     def offsets(self) -> NDArray[np.uint64]:
-        """A copy of the offsets of all record heads known so far."""
+        """A copy of the offsets of all record heads; to be asked for before `next`."""
         return np.frombuffer(memoryview(self._core.offsets()), np.uint64)
 
     @functools.cached_property

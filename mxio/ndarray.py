@@ -337,6 +337,10 @@ def save(
     else:
         arrays = list(data)
     heads = [_array_head(item, place) for place, item in enumerate(arrays)]
+    for name in names:
+        if not isinstance(name, str):
+            kind = type(name).__name__
+            raise TypeError(f"names of arrays must be text, got {name!r} ({kind})")
     tags = [name.encode() for name in names]
     file = PendingFile(os.fspath(fname))
     file.write(struct.pack("<QQQ", _LIST_MAGIC, 0, len(arrays)))

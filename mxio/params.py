@@ -9,7 +9,7 @@ import inspect
 import math
 import operator
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,9 +48,13 @@ _TRUE = ("true", "1")
 _FALSE = ("false", "0")
 
 
-def signature(face: int, optional: tuple[str, ...] = ()) -> inspect.Signature:
-    """The keyword-only signature of a loader; `optional` names need no value there."""
-    return signature_of(_rows_of(face).values(), optional)
+def signature(
+    face: int,
+    optional: tuple[str, ...] = (),
+    own: Callable[..., object] | None = None,
+) -> inspect.Signature:
+    """The signature of a loader, see `signature_of`."""
+    return signature_of(_rows_of(face).values(), optional, own)
 
 
 def _rows_of(face: int) -> dict[str, Param]:
@@ -65,11 +69,22 @@ def _rows_of(face: int) -> dict[str, Param]:
 
 
 def signature_of(
-    rows: Iterable[Param], optional: tuple[str, ...] = ()
+    rows: Iterable[Param],
+    optional: tuple[str, ...] = (),
+    own: Callable[..., object] | None = None,
 ) -> inspect.Signature:
-    """The keyword-only signature with these parameters."""
+    """The signature with these parameters, by keyword; `optional` names need no value.
+
+    `own`: the constructor, whose parameters beside self and **options come first.
+    """
+    beside = () if own is None else inspect.signature(own).parameters.values()
     return inspect.Signature(
         [
+            parameter.replace(annotation=inspect.Parameter.empty)
+            for parameter in beside
+            if parameter.name not in ("self", "options")
+        ]
+        + [
             inspect.Parameter(
                 row.name,
                 inspect.Parameter.KEYWORD_ONLY,
@@ -89,9 +104,11 @@ def bind(
     face: int,
     options: Mapping[str, object],
     optional: tuple[str, ...] = (),
+    beside: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Canonical values, int, float, str or tuple, of the options that are not None, by
-    their names in the table.
+    their names in the table. `beside`: names that the caller knows itself, which a
+    wrong one may stand for.
 
     On the faces of mx.io values may be given as text, as MXNet takes them. TypeError
     for an unknown or missing name and for a value of a wrong type; ParameterError for a
@@ -99,6 +116,8 @@ def bind(
     """
     rows = _rows_of(face)
     known = {row.name: row for row in rows.values()}
+    unknown = [name for name in options if name not in known]
+    refuse_unknown(caller, unknown, [*known, *beside])
     given = _bind(caller, known, options, optional, text=face in (MX, DET))
     return {name: given[row.name] for name, row in rows.items() if row.name in given}
 
@@ -111,6 +130,7 @@ def bind_rows(
     Every parameter has a value, its default if none was given; ranges are checked here,
     and a choice is its name.
     """
+    refuse_unknown(caller, (name for name in options if name not in rows), rows)
     given = _bind(caller, rows, options, (), text=True)
     for name, value in given.items():
         row = rows[name]
@@ -128,7 +148,6 @@ def _bind(
     optional: tuple[str, ...],
     text: bool,
 ) -> dict[str, Any]:
-    refuse_unknown(caller, (name for name in options if name not in known), known)
     given = {
         name: value
         for name, value in options.items()

@@ -329,11 +329,10 @@ def sheet(
         "path_imgrec": rec,
         "data_shape": (3, SIDE, SIDE),
         "batch_size": len(shown),
-        "dtype": "uint8",
         "layout": "NHWC",
         "preprocess_threads": threads,
     }
-    with ImageRecordLoader(**options) as loader:
+    with ImageRecordLoader(**options, dtype="uint8") as loader:
         for _ in range(SHEET_EPOCHS):
             for batch in loader:
                 for key, pixels in zip(batch.index, batch.data, strict=True):

@@ -50,6 +50,17 @@ def test_workers_that_persist_count_their_iterations() -> None:
     assert rounds == [[0, 0, 0], [1, 1, 1], [2, 2, 2]]
 
 
+def test_iterations_of_one_seed_are_epochs_of_their_own() -> None:
+    # With torch.manual_seed(0) before each epoch, the first came again and again.
+    rounds = []
+    table = torch.zeros(WORDS, dtype=torch.int64)
+    for order in ((1, 2), (2, 1), (1, 2)):
+        workers = {slot: Epochs(table) for slot in order}
+        rounds.append([epoch(workers[slot], slot, 7) for slot in order])
+
+    assert rounds == [[0, 0], [1, 1], [2, 2]]
+
+
 def test_new_workers_go_on_behind_the_old_ones() -> None:
     old, *fresh = processes()
     for seed in (1, 2, 3):

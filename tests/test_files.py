@@ -238,8 +238,9 @@ def write_index(folder: Path, text: str) -> Path:
     [
         ("", "the index is empty"),
         ("\n \n", "the index is empty"),
-        ("0\t0\n1\tabc\n", "line 2: the offset is not a whole number"),
-        ("0\t0\nabc\t120\n", "line 2: the key is not a whole number"),
+        ("0\t0\n1\tabc\n", "line 2: the offset is not a whole number >= 0: 'abc'"),
+        ("0\t0\nabc\t120\n", "line 2: the key is not a whole number: 'abc'"),
+        (f"0\t{'a' * 99} 1", f"the offset is not a whole number >= 0: '{'a' * 40}'"),
         ("0\t0\n\n1\t1.5\n", "line 3: the offset is not a whole number"),
         ("0\t-1\n", "line 1: the offset is not a whole number >= 0"),
         ("0\t0\n1\t-1\n", "line 2: the offset is not a whole number >= 0"),
@@ -316,3 +317,16 @@ def test_an_index_of_a_file_joined_to_others_counts_through_all_of_them(
     )
 
     assert epoch_ids(batches) == ten.ids * 2
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_index_of_one_file_of_several_is_no_index_of_all(
+    ten: DataSet, tmp_path: Path, number: int
+) -> None:
+    # The records of the other file were left out without a word.
+    behind = 0 if number == 2 else ten.rec.stat().st_size
+    lines = [f"{key}\t{behind + offset}\n" for key, offset in enumerate(ten.offsets)]
+    path = write_index(tmp_path, "".join(lines))
+
+    with pytest.raises(DataError, match=f"a.idx: no entry for file {number} of 2"):
+        iterator(ten, path_imgrec=f"{ten.rec};{ten.rec}", path_imgidx=path)

@@ -648,6 +648,7 @@ def test_changed_bytes_give_arrays_or_a_data_error(
         ([VALUES.astype(complex)], TypeError, "complex128"),
         (np.float32(1) + np.zeros(()), TypeError, "float"),
         (np.zeros(()), ValueError, r"scalar; give it the shape \(1,\)"),
+        ({1: VALUES}, TypeError, r"names of arrays must be text, got 1 \(int\)"),
     ],
 )
 def test_what_the_format_cannot_hold_is_refused(

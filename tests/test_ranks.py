@@ -145,6 +145,16 @@ def test_what_contradicts_itself_is_refused(given: dict[str, Any], words: str) -
         found(**given)
 
 
+def test_what_is_no_mesh_or_has_no_group_is_refused() -> None:
+    # "'str' object has no attribute 'shape'", and words of torch's own.
+    mesh: Any = "dp"
+    with pytest.raises(TypeError, match=r"mesh must be a DeviceMesh, got 'dp' \(str\)"):
+        found(mesh=mesh)
+    pytest.importorskip("torch")
+    with pytest.raises(ParameterError, match="process_group is given, but"):
+        found(process_group="dp")
+
+
 def test_half_an_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
 

@@ -276,6 +276,28 @@ def test_a_place_that_is_none_is_refused(ten: DataSet, samples: Any) -> None:
         one.load_state_dict(one.state_dict() | {"samples": samples})
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"epoch": 2**31}, r"epoch of a state must be in \[0, 2\^31\), got 2147483648"),
+        ({"epoch": "0"}, "epoch of a state"),
+        ({"carry": -1}, r"carry of a state must be in \[0, 2\^48\), got -1"),
+        ({"carry": None}, "carry of a state"),
+        ({"options": "none"}, "strange 'options': 'none'"),
+        ({"files": None}, "strange 'files': None"),
+        ({"files": [{"name": "a.rec"}]}, "strange 'files'"),
+    ],
+)
+def test_a_spoilt_state_is_refused_by_name(
+    ten: DataSet, change: dict[str, Any], said: str
+) -> None:
+    # AttributeError or TypeError of Python's own, or the number was taken.
+    one = iterate(ten)
+
+    with pytest.raises(ParameterError, match=said):
+        one.load_state_dict(one.state_dict() | change)
+
+
 def test_loading_in_the_middle_of_an_epoch_is_refused(ten: DataSet) -> None:
     one = loader(ten, data_shape=(3, 8, 8))
     state = one.state_dict()
@@ -337,7 +359,7 @@ def test_batches_go_into_memory_of_the_caller(ten: DataSet) -> None:
     expected = [b.data.copy() for b in loader(ten, data_shape=(3, 8, 8))]
     data = np.zeros((4, 3, 8, 8), np.float32)
     label = np.zeros(4, np.float32)
-    epoch: Any = iter(loader(ten, data_shape=(3, 8, 8)))
+    epoch = iter(loader(ten, data_shape=(3, 8, 8)))
 
     for step, pixels in enumerate(expected):
         batch = epoch.next_into(data, label)
@@ -349,10 +371,16 @@ def test_batches_go_into_memory_of_the_caller(ten: DataSet) -> None:
 
 
 def test_memory_that_does_not_fit_is_refused(ten: DataSet) -> None:
-    epoch: Any = iter(loader(ten, data_shape=(3, 8, 8)))
+    epoch = iter(loader(ten, data_shape=(3, 8, 8)))
+    good = np.zeros((4, 3, 8, 8), np.float32)
+    strange: Any = [1]
 
     with pytest.raises(ValueError, match=r"data must be float32\(4, 3, 8, 8\)"):
         epoch.next_into(np.zeros((4, 3, 8, 8)))
+    with pytest.raises(TypeError, match=r"data must be a numpy.ndarray, got list"):
+        epoch.next_into(strange)
+    with pytest.raises(TypeError, match=r"label must be a numpy.ndarray, got list"):
+        epoch.next_into(good, strange)
 
 
 def test_a_batch_speaks_dlpack(ten: DataSet) -> None:

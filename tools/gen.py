@@ -140,12 +140,23 @@ def is_path(row: Param) -> bool:
     return row.kind == "TEXT" and named
 
 
-def type_of(row: Param) -> str:
+# Types of arrays: by name, NumPy's own, and on its face torch's.
+ALIASES = {"dtype": "DataType", "label_dtype": "LabelType"}
+
+
+def literal(row: Param) -> str:
+    choices = ", ".join(f'"{choice}"' for choice in row.choices)
+    return f"Literal[{choices}]"
+
+
+def type_of(row: Param, face: str) -> str:
+    if row.name in ALIASES:
+        alias = ALIASES[row.name]
+        return f'"{alias} | torch.dtype"' if face == "TORCH" else alias
     if is_path(row):
         return "str | os.PathLike[str]"
     if row.kind == "CHOICE":
-        choices = ", ".join(f'"{choice}"' for choice in row.choices)
-        return f"Literal[{choices}]"
+        return literal(row)
     plain = {
         "INT": "int",
         "REAL": "float",
@@ -160,27 +171,45 @@ def type_of(row: Param) -> str:
     return f"{plain} | None" if may_be_none else plain
 
 
-def options_class(name: str, base: str, doc: str, rows: list[Param]) -> Iterator[str]:
+def options_class(
+    name: str, base: str, doc: str, rows: list[Param], face: str = ""
+) -> Iterator[str]:
     yield ""
     yield ""
     yield f"class {name}({base}, total=False):"
     yield f'    """{doc}"""'
     yield ""
     for row in rows:
-        yield f"    {row.shown}: {type_of(row)}"
+        yield f"    {row.shown}: {type_of(row, face)}"
 
 
 def options_py(rows: list[Param]) -> str:
     """mxio/_options.py: what most faces share, and a class for each face."""
-    shared = [row for row in rows if row.faces & NAMES["ALL"] == NAMES["ALL"]]
+    shared = [
+        row
+        for row in rows
+        if row.faces & NAMES["ALL"] == NAMES["ALL"] and row.name not in ALIASES
+    ]
     lines = [
         f'"""Types of the options of every face, from {DOT_DEF} by `make gen`."""',
         "",
         "import os",
         "from collections.abc import Sequence",
-        "from typing import Literal, TypedDict",
+        "from typing import TYPE_CHECKING, Any, Literal, TypedDict",
+        "",
+        "import numpy as np",
         "",
         "from mxio._views import Selection",
+        "",
+        "if TYPE_CHECKING:",
+        "    import torch",
+        "",
+        "NumPyType = np.dtype[Any] | type[np.generic]",
+    ]
+    lines += [
+        f"{ALIASES[row.name]} = {literal(row)} | NumPyType | None"
+        for row in rows
+        if row.name in ALIASES
     ]
     doc = "Options that the faces for classification share."
     lines += options_class("Options", "TypedDict", doc, shared)
@@ -194,7 +223,7 @@ def options_py(rows: list[Param]) -> str:
         known = shared if base == "Options" else []
         own = [row for row in rows if row.faces & FACES[face] and row not in known]
         doc = f"Options of {title}."
-        lines += options_class(f"{face.capitalize()}Options", base, doc, own)
+        lines += options_class(f"{face.capitalize()}Options", base, doc, own, face)
     return "\n".join(lines) + "\n"
 
 

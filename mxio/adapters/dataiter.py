@@ -321,9 +321,10 @@ class RecordIter(Told, MXDataIter):
         state of other files or options.
         """
         epoch, samples = _state.check(self._loader, state)
+        carry = _state.check_count("carry", state.get("carry", 0))
         self._loader.start(epoch, samples)
         self._epoch = epoch
-        self._carry = int(state.get("carry", 0))
+        self._carry = carry
         self._delivered = bool(state.get("delivered", samples > 0))
         self._over = False
         self._batch = None
@@ -364,10 +365,12 @@ class _FixedTypeIter(ImageRecordIter):
     _dtype: Literal["uint8", "int8"]
 
     def __init__(self, **options: Unpack[MxOptions]) -> None:
-        asked = options.get("dtype") or self._dtype
-        if asked != self._dtype:
+        name = type(self).__name__
+        bound = params.bind(name, params.MX, options)
+        own = params.TABLE["dtype"].choices.index(self._dtype)
+        if bound.get("dtype", own) != own:
             raise ParameterError(
-                f"{type(self).__name__} gives {self._dtype}, got dtype={asked!r}"
+                f"{name} gives {self._dtype}, got dtype={options['dtype']!r}"
             )
         options["dtype"] = self._dtype
         super().__init__(**options)

@@ -50,7 +50,7 @@ class ImageRecordLoader(Told):
     def __len__(self) -> int:
         return self._loader.batches()
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> "_Epoch":
         _state.refuse_while(self._epoch_under_way() is not None, "loader")
         epoch = _Epoch(self._loader, self._cursor, self._partial)
         self._live = weakref.ref(epoch)
@@ -124,7 +124,8 @@ class _Epoch(Iterator[Batch]):
         the end.
 
         The Batch returned is over the caller's arrays, their first rows when it is
-        short. ValueError for another shape or type.
+        short. TypeError for what is no numpy.ndarray, ValueError for another shape or
+        dtype.
         """
         _must_fit("data", data, self._loader.data_shape, self._loader.dtype)
         if label is not None:
@@ -157,6 +158,8 @@ class _Epoch(Iterator[Batch]):
 def _must_fit(
     name: str, array: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> None:
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name} must be a numpy.ndarray, got {type(array).__name__}")
     if array.shape != shape or array.dtype != dtype:
         raise ValueError(
             f"{name} must be {dtype}{shape}, got {array.dtype}{array.shape}"

@@ -1,7 +1,6 @@
 """Records of any kind: each payload goes through a function of the caller's."""
 
 import functools
-import inspect
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Unpack
@@ -37,17 +36,21 @@ class Making:
     """What becomes of a record: payload, or header and rest, go to a function."""
 
     def __init__(self, function: Callable[..., object] | None, unpack: bool) -> None:
+        if function is not None and not callable(function):
+            kind = type(function).__name__
+            raise TypeError(f"function must be callable, got {function!r} ({kind})")
         self._function = function
-        self._unpack = unpack
+        self._unpack = params.flag("unpack", unpack)
 
     def __call__(self, payload: bytes) -> Any:
         """What the function makes of it, or without one what it would get."""
-        if not self._unpack:
-            return payload if self._function is None else self._function(payload)
-        header, rest = unpack_record(payload)
-        return (
-            (header, rest) if self._function is None else self._function(header, rest)
-        )
+        given = unpack_record(payload) if self._unpack else (payload,)
+        if self._function is None:
+            return given if self._unpack else payload
+        try:
+            return self._function(*given)
+        except StopIteration as error:  # no end of the epoch
+            raise RuntimeError("function raised StopIteration") from error
 
 
 class RecordReader:
@@ -137,7 +140,11 @@ class RecordDataset:
         **options: Unpack[RawOptions],
     ) -> None:
         bound = params.bind(
-            type(self).__name__, params.RAW, options, optional=("batch_size",)
+            type(self).__name__,
+            params.RAW,
+            options,
+            optional=("batch_size",),
+            beside=("function", "unpack"),
         )
         fill_rank(bound)
         settle(bound)
@@ -227,16 +234,6 @@ class _Epoch(Iterator[Any]):
         return RecordBatch(map(self._made, payloads), ordinals, pad)
 
 
-def _signature() -> inspect.Signature:
-    function, unpack = (
-        inspect.Parameter(name, kind, default=default)
-        for name, kind, default in (
-            ("function", inspect.Parameter.POSITIONAL_OR_KEYWORD, None),
-            ("unpack", inspect.Parameter.KEYWORD_ONLY, False),
-        )
-    )
-    options = params.signature(params.RAW, optional=("batch_size",)).parameters
-    return inspect.Signature([function, unpack, *options.values()])
-
-
-RecordDataset.__signature__ = _signature()  # type: ignore[attr-defined]
+RecordDataset.__signature__ = params.signature(  # type: ignore[attr-defined]
+    params.RAW, optional=("batch_size",), own=RecordDataset.__init__
+)

@@ -154,7 +154,8 @@ uint64_t
 mxio_loader_batches(struct mxio_loader *loader, uint64_t count, uint64_t batch,
                     uint64_t step);
 
-/* A copy of the offsets of all record heads; free with mxio_block_release. */
+/* A copy of the offsets of all record heads, before the first batch (else MXIO_ESTATE);
+ * free with mxio_block_release. */
 MXIO_MUST_USE enum mxio_status
 mxio_loader_offsets(struct mxio_loader *loader, struct mxio_block **out,
                     struct mxio_error *err);

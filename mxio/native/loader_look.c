@@ -106,8 +106,13 @@ mxio_loader_offsets(struct mxio_loader *loader, struct mxio_block **out,
 {
     const enum mxio_status status = mxio_loader_check_process(loader, err);
 
-    return status != MXIO_OK ? status
-                             : mxio_tickets_offsets(&loader->tickets, out, err);
+    if (status != MXIO_OK)
+        return status;
+    /* Workers that read chosen records look at the offsets known without a lock. */
+    if (loader->threads != NULL)
+        return mxio_fail(err, MXIO_ESTATE,
+                         "offsets are told before the first batch only");
+    return mxio_tickets_offsets(&loader->tickets, out, err);
 }
 
 enum mxio_status

@@ -289,6 +289,26 @@ mxio_reader_borrow_offsets(struct mxio_reader *reader, const uint64_t *offsets,
     return MXIO_OK;
 }
 
+/* An index of one file of several would let the others go unread. */
+static enum mxio_status
+check_every_file_listed(const struct mxio_reader *reader, struct mxio_error *err)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < reader->file_count; i++) {
+        if (reader->files[i].size == 0)
+            continue;
+        while (at < reader->known && reader->offsets[at] < reader->starts[i])
+            at++;
+        if (at == reader->known || reader->offsets[at] >= reader->starts[i + 1])
+            return mxio_fail(
+                err, MXIO_EDATA,
+                "no entry for file %zu of %zu: offsets count through all files", i + 1,
+                reader->file_count);
+    }
+    return MXIO_OK;
+}
+
 enum mxio_status
 mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_t count,
                       struct mxio_error *err)
@@ -331,7 +351,7 @@ mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_
                          "no record starts at byte %llu: not the index of these files",
                          (unsigned long long)at);
     }
-    return MXIO_OK;
+    return check_every_file_listed(reader, err);
 }
 
 const uint64_t *

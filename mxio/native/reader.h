@@ -50,7 +50,7 @@ void
 mxio_reader_free(struct mxio_reader *reader);
 
 /* Take the offsets of an index instead of hopping; sorted here, each must lie in a
- * file. */
+ * file, and in each file with content at least one. */
 MXIO_MUST_USE enum mxio_status
 mxio_reader_use_index(struct mxio_reader *reader, const uint64_t *offsets, size_t count,
                       struct mxio_error *err);

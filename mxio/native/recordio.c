@@ -5,6 +5,7 @@
 #define LENGTH_BITS 29
 #define LENGTH_MASK (((uint32_t)1 << LENGTH_BITS) - 1)
 #define SEARCH_BLOCK ((size_t)256)
+#define SHOWN_MAX 40 /* bytes of a wrong word that a message shows */
 
 static size_t
 padded(size_t length)
@@ -190,6 +191,17 @@ parse_number(const char **at, const char *end, uint64_t *magnitude, bool *negati
     return true;
 }
 
+/* Bytes of the word that begins at `at`, as many as a message shows. */
+static int
+word_size(const char *at, const char *end)
+{
+    int size = 0;
+
+    while (size < SHOWN_MAX && at + size < end && !is_blank(at[size]))
+        size++;
+    return size;
+}
+
 enum mxio_status
 mxio_recordio_parse_index(const char *text, size_t size, int64_t *keys,
                           uint64_t *offsets, size_t *count, struct mxio_error *err)
@@ -208,11 +220,13 @@ mxio_recordio_parse_index(const char *text, size_t size, int64_t *keys,
         const bool is_key = numbers % 2 == 0;
         if (is_key)
             key_line = line;
+        const char *word = p;
         if (!parse_number(&p, end, &value, &negative) ||
             (is_key ? value > (uint64_t)INT64_MAX : negative))
             return mxio_fail(err, MXIO_EDATA,
-                             "line %zu: the %s is not a whole number%s", line,
-                             is_key ? "key" : "offset", is_key ? "" : " >= 0");
+                             "line %zu: the %s is not a whole number%s: '%.*s'", line,
+                             is_key ? "key" : "offset", is_key ? "" : " >= 0",
+                             word_size(word, end), word);
         if (keys != NULL && is_key)
             keys[numbers / 2] = negative ? -(int64_t)value : (int64_t)value;
         if (keys != NULL && !is_key)

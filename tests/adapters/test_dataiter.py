@@ -12,7 +12,14 @@ import pytest
 
 import mxio
 from mxio.errors import DataError, MxioError, ParameterError
-from mxio.io import DataBatch, DataDesc, DataIter, ImageRecordIter
+from mxio.io import (
+    DataBatch,
+    DataDesc,
+    DataIter,
+    ImageRecordInt8Iter,
+    ImageRecordIter,
+    ImageRecordUInt8Iter,
+)
 from mxio.ndarray import NDArray
 from tests.conftest import (
     DataSet,
@@ -319,6 +326,19 @@ def test_provide_data_describes_the_batches(
     assert (described.name, described.shape) == ("pixels", shape)
     assert (described.dtype, described.layout) == (dtype, layout)
     assert (data.shape, data.dtype) == (shape, dtype)
+
+
+@pytest.mark.parametrize("asked", [None, "None", "uint8", np.uint8, np.dtype("uint8")])
+def test_a_name_with_a_type_takes_that_type_in_any_spelling(
+    ten: DataSet, asked: Any
+) -> None:
+    # dtype=numpy.uint8 was refused.
+    options: dict[str, Any] = {"data_shape": (3, 8, 8), "batch_size": 4}
+    batches = ImageRecordUInt8Iter(path_imgrec=ten.rec, dtype=asked, **options)
+
+    assert batches.next().data[0].dtype == np.uint8
+    with pytest.raises(ParameterError, match="Int8Iter gives int8, got dtype='uint8'"):
+        ImageRecordInt8Iter(path_imgrec=ten.rec, dtype="uint8", **options)
 
 
 def test_provide_label_describes_the_labels(ten: DataSet) -> None:

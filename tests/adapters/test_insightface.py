@@ -80,6 +80,25 @@ def test_identities_of_a_view_count_its_images_only(faces: Path) -> None:
     assert found.range.tolist() == [[1, 4], [5, 10], [12, 16]]
 
 
+def test_a_map_style_data_set_is_read_in_batches_of_identities(
+    torch: Any, faces: Path
+) -> None:
+    # It had no identities: only a second loader of the same file told them.
+    from mxio.adapters.torch import ImageRecordMapDataset
+
+    dataset = ImageRecordMapDataset(
+        path_imgrec=faces / "train.rec", data_shape=(3, 8, 8), label_dtype="int64"
+    )
+    batches = IdentityBatches(dataset, p=2, k=3)
+    given = torch.utils.data.DataLoader(dataset, batch_sampler=batches)
+
+    labels = torch.cat([label.reshape(2, 3) for _, label in given])
+
+    assert dataset.identities.count.tolist() == COUNTS
+    assert bool((labels == labels[:, :1]).all())
+    assert len(set(labels[:, 0].tolist())) == len(labels) == 4
+
+
 def test_identities_of_a_plain_file_are_its_labels(tmp_path: Path) -> None:
     labels = [7, 3, 7, 9, 3, 7]
     write(tmp_path, ((i, image(i, float(label))) for i, label in enumerate(labels)))

@@ -136,10 +136,28 @@ def test_epochs_are_those_of_the_mx_face(photos: DataSet) -> None:
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("epoch", [-1, -(2**40)])
-def test_an_epoch_below_zero_is_refused(ten: DataSet, epoch: int) -> None:
-    with pytest.raises(ParameterError, match=f"at least 0, got {epoch}"):
+@pytest.mark.parametrize("epoch", [-1, -(2**40), 2**31])
+def test_an_epoch_out_of_range_is_refused(ten: DataSet, epoch: int) -> None:
+    with pytest.raises(ParameterError, match=f"epoch must be in .*, got {epoch}"):
         loader(ten).set_epoch(epoch)
+
+
+@pytest.mark.parametrize("epoch", [1.5, "3", None, True, np.float64(2)])
+def test_an_epoch_that_is_no_whole_number_is_refused(ten: DataSet, epoch: Any) -> None:
+    # 1.5 was taken, and was no epoch at all.
+    with pytest.raises(TypeError, match="epoch must be a whole number, got"):
+        loader(ten).set_epoch(epoch)
+
+
+def test_an_epoch_of_numpy_becomes_a_plain_number(ten: DataSet) -> None:
+    # The state held the NumPy scalar, and could not be loaded.
+    one = loader(ten)
+    one.set_epoch(np.int64(3))  # type: ignore[arg-type]  # as programs do
+    state = one.state_dict()
+
+    loader(ten).load_state_dict(state)
+
+    assert type(state["epoch"]) is int
 
 
 def test_a_second_live_iterator_is_refused(ten: DataSet) -> None:

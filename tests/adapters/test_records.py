@@ -6,7 +6,7 @@ import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -230,6 +230,24 @@ def test_a_function_that_raises_is_heard_and_costs_its_record(notes: Path) -> No
         next(epoch)
 
     assert found + list(epoch) == [i for i in range(23) if i != 7]
+
+
+def test_a_function_that_ends_an_iterator_of_its_own_ends_no_epoch(notes: Path) -> None:
+    # Its StopIteration was taken for the end: the rest of the epoch was lost.
+    own = iter([1])
+    epoch = iter(RecordDataset(lambda payload: next(own), path_imgrec=notes))
+
+    assert next(epoch) == 1
+    with pytest.raises(RuntimeError, match="function raised StopIteration"):
+        next(epoch)
+
+
+def test_what_cannot_be_called_is_refused(notes: Path) -> None:
+    function: Any = "int"
+    with pytest.raises(TypeError, match="function must be callable, got 'int'"):
+        RecordDataset(function, path_imgrec=notes)
+    with pytest.raises(ParameterError, match="unpack must be True or False, got 2"):
+        RecordDataset(int, unpack=cast("bool", 2), path_imgrec=notes)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

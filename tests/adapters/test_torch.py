@@ -1,6 +1,7 @@
 """The PyTorch face: batches and samples, workers, ranks, epochs, what is refused."""
 
 import gc
+import logging
 import os
 import pickle
 import weakref
@@ -430,6 +431,23 @@ def test_the_length_is_exact(
     assert lengths == [len(list(workers(one, count))) for one in ranks]
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_epochs_differ_for_a_program_that_seeds_torch_before_each(
+    photos: DataSet, count: int
+) -> None:
+    # The workers took the second iteration for the first: epoch 0 came again and again.
+    given = dataset(photos, batch_size=5, shuffle=True)
+    expected = [labels(given) for _ in range(3)]
+    given.set_epoch(0)
+    seen = []
+
+    for _ in range(3):
+        torch.manual_seed(0)
+        seen.append(labels(workers(given, count)))
+
+    assert seen == expected
+
+
 def test_the_length_of_a_partition_needs_the_number_of_workers(ten: DataSet) -> None:
     given = dataset(ten, batch_size=4, shard="partition")
 
@@ -495,6 +513,35 @@ def test_each_iteration_is_the_next_epoch(photos: DataSet) -> None:
 def test_an_epoch_out_of_range_is_refused(ten: DataSet, epoch: int) -> None:
     with pytest.raises(ParameterError, match=f"epoch must be in .*, got {epoch}"):
         dataset(ten).set_epoch(epoch)
+
+
+@pytest.mark.parametrize("epoch", [1.5, "3", None, True])
+def test_an_epoch_that_is_no_whole_number_is_refused(ten: DataSet, epoch: Any) -> None:
+    # 1.5 was taken for 1.
+    with pytest.raises(TypeError, match="epoch must be a whole number, got"):
+        dataset(ten).set_epoch(epoch)
+
+
+@pytest.mark.parametrize(
+    ("options", "share"),
+    [
+        ({}, "10 samples an epoch"),
+        ({"batch_size": 4}, "3 batches an epoch"),
+        ({"batch_size": 4, "shard": "partition"}, "4 records a batch"),
+    ],
+)
+def test_the_log_tells_what_an_epoch_gives(
+    ten: DataSet,
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, Any],
+    share: str,
+) -> None:
+    # Of single samples it told the batches that they are read in.
+    caplog.set_level(logging.INFO, "mxio")
+
+    dataset(ten, **options)
+
+    assert caplog.messages[0].endswith(share)
 
 
 @pytest.mark.parametrize("options", [{}, {"batch_size": 4}])

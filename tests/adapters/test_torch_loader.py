@@ -1,7 +1,9 @@
 """Loader: batches, epochs, states and what frameworks do to it, without any of them."""
 
 import gc
+import inspect
 import os
+import pickle
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,12 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mxio
+from mxio.adapters.numpy import ImageRecordLoader
 from mxio.errors import DataError, MxioError, ParameterError
 from tests.conftest import DataSet, encoded, picture, record, write_rec
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
-from mxio.adapters.torch import ImageRecordDataset, Loader  # noqa: E402
+from mxio.adapters.torch import (  # noqa: E402
+    ImageRecordDataset,
+    ImageRecordMapDataset,
+    Loader,
+    RecordDataset,
+)
 
 
 def loader(data: DataSet | Path, **options: Any) -> Loader:
@@ -60,6 +69,28 @@ def test_types_are_names_or_torchs_own(
         for one in (data_type, label_type)
     ]
     assert [data.dtype, label.dtype] == wanted
+
+
+def test_types_of_arrays_are_types_to_a_type_checker(ten: DataSet) -> None:
+    # mypy, by `make check`, refused all of these but names.
+    one = Loader(
+        path_imgrec=ten.rec,
+        data_shape=(3, 8, 8),
+        batch_size=5,
+        dtype=torch.uint8,
+        label_dtype=torch.int32,
+    )
+    other = ImageRecordLoader(
+        path_imgrec=ten.rec,
+        data_shape=(3, 8, 8),
+        batch_size=5,
+        dtype=np.uint8,
+        label_dtype=np.dtype("int32"),
+    )
+
+    for ours, theirs in zip(one, other, strict=True):
+        np.testing.assert_array_equal(ours[0], theirs.data)
+        np.testing.assert_array_equal(ours[1], theirs.label)
 
 
 def test_several_numbers_a_label_are_real(tmp_path: Path) -> None:
@@ -255,6 +286,18 @@ def test_an_epoch_out_of_range_is_refused(ten: DataSet, epoch: int) -> None:
         loader(ten).set_epoch(epoch)
 
 
+@pytest.mark.parametrize("epoch", [np.int64(1), torch.tensor(1)])
+def test_an_epoch_of_another_type_is_that_number(ten: DataSet, epoch: Any) -> None:
+    # The first batch failed: "start() argument 1 must be int".
+    one, other = loader(ten, shuffle=True), loader(ten, shuffle=True)
+
+    one.set_epoch(1)
+    other.set_epoch(epoch)
+
+    assert labels(other) == labels(one)
+    assert type(other.state_dict()["epoch"]) is int
+
+
 # ---- states ----
 
 
@@ -369,6 +412,90 @@ def test_what_makes_no_sense_is_refused(ten: DataSet) -> None:
         loader(ten, batch_size=None)
     with pytest.raises(TypeError, match="did you mean 'shuffle'"):
         loader(ten, shufle=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "right"),
+    [
+        (Loader, "devce", "device"),
+        (Loader, "pin_memroy", "pin_memory"),
+        (ImageRecordDataset, "transforms", "transform"),
+        (ImageRecordMapDataset, "transforms", "transform"),
+        (RecordDataset, "func", "function"),
+        (mxio.RecordDataset, "unpak", "unpack"),
+    ],
+)
+def test_a_misspelt_name_of_a_face_s_own_is_recognised(
+    kind: Any, wrong: str, right: str
+) -> None:
+    # "did you mean 'on_error'?" for pin_memroy, and no hint for others.
+    with pytest.raises(TypeError, match=f"parameter '{wrong}'; did you mean '{right}'"):
+        kind(path_imgrec="any.rec", **{wrong: 1})
+
+
+def test_signatures_show_what_a_face_takes_beside_the_table() -> None:
+    # help() and editors showed a Loader without device.
+    own = ["device", "pin_memory", "channels_last", "with_mask", "transform"]
+    shared = ["mesh", "dp_dims", "process_group", "path_imgrec"]
+    shown = {
+        kind: list(inspect.signature(kind).parameters)
+        for kind in (Loader, ImageRecordDataset, ImageRecordMapDataset, RecordDataset)
+    }
+
+    assert shown[Loader][:9] == [*own, *shared]
+    assert "num_workers" not in shown[Loader]
+    assert shown[ImageRecordDataset][:6] == ["transform", "with_mask", *shared]
+    assert shown[ImageRecordMapDataset][:2] == ["transform", "path_imgrec"]
+    assert shown[RecordDataset][:6] == ["function", "unpack", *shared]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"device": "gpu"}, ParameterError, "device must be .*, got 'gpu'"),
+        ({"device": 1.5}, ParameterError, "device must be .*, got 1.5"),
+        ({"transform": 3}, TypeError, r"transform must be callable, got 3 \(int\)"),
+        ({"with_mask": 2}, ParameterError, "with_mask must be True or False, got 2"),
+        ({"with_mask": []}, TypeError, "with_mask must be True or False"),
+        ({"channels_last": "no"}, ParameterError, "channels_last must be True or"),
+        ({"pin_memory": "no"}, ParameterError, "pin_memory must be True or False"),
+    ],
+)
+def test_a_wrong_option_of_torch_is_named_at_construction(
+    ten: DataSet, options: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    # Words of torch's own without the name, an error at the first batch, or none.
+    with pytest.raises(error, match=said):
+        loader(ten, **options)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_a_device_that_is_not_there_is_named(ten: DataSet) -> None:
+    with pytest.raises(ParameterError, match="that torch has here, got 'cuda'"):
+        loader(ten, device="cuda")
+
+
+def test_a_transform_that_ends_an_iterator_of_its_own_ends_no_epoch(
+    ten: DataSet,
+) -> None:
+    # Its StopIteration was taken for the end: the rest of the epoch was lost.
+    own = iter([1])
+    given = iter(loader(ten, transform=lambda data, label: next(own)))
+
+    assert next(given) == 1
+    with pytest.raises(RuntimeError, match="transform raised StopIteration"):
+        next(given)
+
+
+def test_a_loader_pickles_once_it_has_been_iterated(ten: DataSet) -> None:
+    # "cannot pickle 'weakref.ReferenceType' object", which a fresh one has not.
+    given = loader(ten)
+    first = labels(given)
+
+    again = pickle.loads(pickle.dumps(given))
+
+    assert again.state_dict() == given.state_dict()
+    assert labels(again) == first
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="there is one")

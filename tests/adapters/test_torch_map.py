@@ -17,7 +17,11 @@ torch = pytest.importorskip("torch", reason="needs torch")
 
 from torch.utils.data import DataLoader, DistributedSampler  # noqa: E402
 
-from mxio.adapters.torch import ImageRecordMapDataset, Loader  # noqa: E402
+from mxio.adapters.torch import (  # noqa: E402
+    ImageRecordDataset,
+    ImageRecordMapDataset,
+    Loader,
+)
 
 # Python 3.12 warns of a fork beside threads, torch of more workers than cores.
 pytestmark = [
@@ -182,6 +186,12 @@ def test_a_spawned_worker_reads_it(ten: DataSet) -> None:
         [0, 1, 2, 3, 4],
         [5, 6, 7, 8, 9],
     ]
+
+
+@pytest.mark.parametrize("kind", [ImageRecordMapDataset, ImageRecordDataset])
+def test_a_transform_that_cannot_be_called_is_refused(ten: DataSet, kind: Any) -> None:
+    with pytest.raises(TypeError, match="transform must be callable, got 'flip'"):
+        kind(path_imgrec=ten.rec, data_shape=(3, 8, 8), transform="flip")
 
 
 def test_a_transform_makes_the_sample(ten: DataSet) -> None:

@@ -798,6 +798,25 @@ TEST(counts_batches_and_offsets_are_known)
     mxio_block_release(offsets);
 }
 
+/* They were learned while workers read them without a lock. */
+TEST(offsets_are_told_before_the_first_batch_only)
+{
+    const struct setting setting = {.path = file_with(NULL, 10),
+                                    .batch = 4,
+                                    .last_batch = MXIO_LAST_PARTIAL};
+    struct mxio_loader *loader = loader_of(&setting);
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_block *offsets;
+    static struct batch batch;
+
+    CHECK_OK(start(loader, &setting, &err), err);
+    CHECK(load_batch(loader, &setting, &batch));
+
+    CHECK_INT(mxio_loader_offsets(loader, &offsets, &err), MXIO_ESTATE);
+    CHECK_SAYS(err.message, "before the first batch");
+    mxio_loader_free(loader);
+}
+
 TEST(an_index_and_a_list_are_used)
 {
     struct bytes file = records_with(3, NULL);
@@ -1213,6 +1232,7 @@ main(void)
     RUN(an_epoch_is_entered_at_any_batch_and_shared_among_workers);
     RUN(a_new_start_in_mid_epoch_forgets_the_old_one);
     RUN(counts_batches_and_offsets_are_known);
+    RUN(offsets_are_told_before_the_first_batch_only);
     RUN(an_index_and_a_list_are_used);
     RUN(what_is_wrong_with_the_inputs_is_said_of_the_right_one);
     RUN(a_batch_beyond_two_epochs_is_refused);

@@ -9,7 +9,7 @@ from mxio import params
 from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
-from mxio.adapters.torch._batches import Tensors, Transform
+from mxio.adapters.torch._batches import Tensors, Transform, checked, transformed
 from mxio.adapters.torch._iterable import Epoch, EpochDataset
 from mxio.adapters.torch._readers import PARTIAL, Readers, Told, bind
 from mxio.adapters.torch._resume import Place, place_of
@@ -69,8 +69,10 @@ class ImageRecordDataset(Told, EpochDataset):
         process_group: Any = None,
         **options: Unpack[TorchOptions],
     ) -> None:
+        self._transform = checked(transform)
+        with_mask = params.flag("with_mask", with_mask)
         bound, source = bind(
-            type(self).__name__,
+            type(self),
             dict(options),
             ("batch_size",),
             mesh=mesh,
@@ -89,13 +91,13 @@ class ImageRecordDataset(Told, EpochDataset):
         self._tensors = Tensors(
             partial=partial, with_mask=with_mask, channels_last=False
         )
-        self._transform = transform
         super().__init__(Readers(bound), declared)
         # Files and parameters are checked here, before any worker starts.
         reader = self._readers.get(0, declared or 1)
         what = f"{bound['batch_size']} records a batch"
         if not self._readers.partition:
-            what = f"{reader.count()} records, {reader.batches()} batches an epoch"
+            unit = "samples" if self._samples else "batches"
+            what = f"{reader.count()} records, {len(self)} {unit} an epoch"
         announce(bound, source, what)
 
     def _begin(self, reader: ImageLoader, slot: int, epoch: int, place: Place) -> Epoch:
@@ -103,10 +105,7 @@ class ImageRecordDataset(Told, EpochDataset):
         return kind(self, reader, slot, epoch, place)
 
     def _item(self, given: Batch) -> Any:
-        return self._transformed(self._tensors(given))
-
-    def _transformed(self, item: tuple[torch.Tensor, ...]) -> Any:
-        return item if self._transform is None else self._transform(*item)
+        return transformed(self._transform, self._tensors(given))
 
     def __len__(self) -> int:
         if not self._readers.partition:
@@ -134,7 +133,7 @@ class ImageRecordDataset(Told, EpochDataset):
 
 
 ImageRecordDataset.__signature__ = params.signature(  # type: ignore[attr-defined]
-    params.TORCH, optional=("batch_size",)
+    params.TORCH, optional=("batch_size",), own=ImageRecordDataset.__init__
 )
 
 
@@ -170,7 +169,7 @@ class _Samples(Epoch):
             )
         row = self._before.row
         self._before = self._before._replace(row=row + 1)
-        return self._images._transformed(self._rows[row])
+        return transformed(self._images._transform, self._rows[row])
 
     def state_dict(self) -> dict[str, Any]:
         place = self._before

@@ -45,7 +45,7 @@ class EpochDataset(IterableDataset[Any]):
             worker, workers, slot, seed = 0, 1, 0, secrets.randbits(64)
         else:
             worker, workers = info.id, info.num_workers
-            slot, seed = 1 + worker, info.seed - worker
+            slot, seed = 1 + worker, hash((info.seed - worker, workers))
         self._check_workers(workers)
         reader = self._readers.get(worker, workers)
         live = None if self._live is None else self._live()
@@ -69,8 +69,7 @@ class EpochDataset(IterableDataset[Any]):
         """The number of the next epoch, from 0; running workers see it, too. A position
         that `load_state_dict` set in that epoch is kept.
         """
-        check_epoch(epoch)
-        self._epochs.set(epoch)
+        self._epochs.set(check_epoch(epoch))
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Let the next iteration go on where a state was taken, that of a `Loader` or
@@ -86,7 +85,6 @@ class EpochDataset(IterableDataset[Any]):
                 " resume is for shard='records'"
             )
         epoch, samples = _state.check(self._readers.get(), state)
-        check_epoch(epoch)
         self._epochs.load(epoch, samples)
 
     def _check_workers(self, workers: int) -> None:
@@ -151,7 +149,6 @@ class Epoch(Iterator[Any]):
                 " apply to this epoch"
             )
         epoch, place = check_place(self._reader, state, self._place)
-        check_epoch(epoch)
         self._dataset._epochs.move(self._slot, epoch)
         self._epoch, self._place = epoch, place
 

@@ -7,11 +7,10 @@ from typing import Any, NamedTuple, Self, Unpack
 import torch
 
 from mxio import _state, params
-from mxio._epochs import check_epoch
 from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
-from mxio.adapters.torch._batches import Tensors, Transform
+from mxio.adapters.torch._batches import Tensors, Transform, checked, transformed
 from mxio.adapters.torch._device import Copies, Sent, pinned
 from mxio.adapters.torch._readers import PARTIAL, Readers, Told, bind
 from mxio.errors import MxioError, ParameterError
@@ -54,8 +53,8 @@ class Loader(Told):
     with any batch_size, threads and number of ranks. Ranks are found as
     `ImageRecordDataset` does. `with` closes.
 
-    Errors as for mxio.io.ImageRecordIter. ParameterError for pin_memory=True without
-    an accelerator.
+    Errors as for mxio.io.ImageRecordIter. ParameterError for a device that is not
+    there, and for pin_memory=True without an accelerator.
     """
 
     def __init__(
@@ -75,25 +74,25 @@ class Loader(Told):
         given = {key: value for key, value in options.items() if value is not None}
         if "num_workers" in given:
             raise TypeError(f"{name} does not take the parameter 'num_workers'")
+        channels_last = params.flag("channels_last", channels_last)
         if channels_last and given.setdefault("layout", "NHWC") != "NHWC":
             raise ParameterError(
                 f"channels_last wants layout='NHWC', got {given['layout']!r}"
             )
         bound, source = bind(
-            name, given, mesh=mesh, dp_dims=dp_dims, process_group=process_group
+            type(self), given, mesh=mesh, dp_dims=dp_dims, process_group=process_group
         )
         if bound.get("label_width", 1) == 1:
             bound.setdefault("label_dtype", _LABEL_TYPES.index("int64"))
         self.batch_size: int = bound["batch_size"]
         self._tensors = Tensors(
             partial=bound.get("last_batch", PARTIAL) == PARTIAL,
-            with_mask=with_mask,
+            with_mask=params.flag("with_mask", with_mask),
             channels_last=channels_last,
         )
-        self._transform = transform
-        place = torch.device("cpu" if device is None else device)
+        self._transform = checked(transform)
         self._pin = _wants_pinned(pin_memory)
-        self._copies = None if place.type == "cpu" else Copies(place)
+        self._copies = None if device is None else _copies_to(device)
         self._cursor = _state.Cursor()
         self._samples = 0
         self._live: weakref.ref[_Epoch] | None = None
@@ -104,6 +103,9 @@ class Loader(Told):
             source,
             f"{reader.count()} records, {reader.batches()} batches an epoch",
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_live": None}
 
     def __len__(self) -> int:
         return self._readers.get().batches()
@@ -123,7 +125,6 @@ class Loader(Told):
         """The number of the next epoch, from 0; also of an iteration that has not given
         its first batch yet. A position that `load_state_dict` set in it is kept.
         """
-        check_epoch(epoch)
         self._cursor.set_epoch(epoch)
         if not self._under_way():
             self._cursor.begun = None
@@ -151,7 +152,6 @@ class Loader(Told):
         difference, for a state of other files or options.
         """
         epoch, samples = _state.check(self._readers.get(), state)
-        check_epoch(epoch)
         if self._under_way():
             self._end("a state was loaded since it began")
         self._cursor.load(epoch, samples)
@@ -182,7 +182,14 @@ class Loader(Told):
         return live is not None and live.started and not live.over
 
 
-Loader.__signature__ = params.signature(params.TORCH)  # type: ignore[attr-defined]
+Loader.__signature__ = params.signature_of(  # type: ignore[attr-defined]
+    (
+        row
+        for name, row in params.TABLE.items()
+        if row.faces & params.TORCH and name != "num_workers"
+    ),
+    own=Loader.__init__,
+)
 
 
 class EpochSetter:
@@ -199,9 +206,21 @@ class EpochSetter:
 def _wants_pinned(asked: bool | None) -> bool:
     if asked is None:
         return torch.cuda.is_available()
-    if asked and not torch.accelerator.is_available():
+    wanted = params.flag("pin_memory", asked)
+    if wanted and not torch.accelerator.is_available():
         raise ParameterError("pin_memory=True needs an accelerator, torch finds none")
-    return asked
+    return wanted
+
+
+def _copies_to(device: torch.device | str) -> Copies | None:
+    """None for the CPU, where batches are."""
+    try:
+        place = torch.device(device)
+        return None if place.type == "cpu" else Copies(place)
+    except (AssertionError, RuntimeError, TypeError) as error:
+        raise ParameterError(
+            f"device must be one that torch has here, got {device!r}: {error}"
+        ) from error
 
 
 class _Ahead(NamedTuple):
@@ -272,9 +291,7 @@ class _Epoch(Iterator[Any]):
 
     def _finished(self, tensors: tuple[torch.Tensor, ...]) -> Sent | Any:
         loader = self._loader
-        item: Any = tensors
-        if loader._transform is not None:
-            item = loader._transform(*tensors)
+        item = transformed(loader._transform, tensors)
         if loader._pin:
             item = pinned(item)
         return item if loader._copies is None else loader._copies.send(item)

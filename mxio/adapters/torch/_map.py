@@ -13,8 +13,9 @@ from torch.utils.data import Dataset, get_worker_info
 
 from mxio import params
 from mxio._epochs import check_epoch
+from mxio._identities import Identities
 from mxio._options import TorchOptions
-from mxio.adapters.torch._batches import Tensors, Transform
+from mxio.adapters.torch._batches import Tensors, Transform, checked, transformed
 from mxio.adapters.torch._readers import Readers, Told, bind
 from mxio.errors import ParameterError
 
@@ -54,7 +55,8 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
 
     Augmentation is drawn from (seed, epoch, record). Until `set_epoch` is called, the
     epoch of a record is how often it was asked for before, by all workers together: a
-    run that takes each record once an epoch need not call it.
+    run that takes each record once an epoch need not call it. One that is resumed must:
+    the counts are in no checkpoint.
 
     Options of order, batches and ranks belong to the DataLoader and its sampler here:
     TypeError. Otherwise errors as for mxio.io.ImageRecordIter; IndexError for a number
@@ -76,7 +78,7 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
                 " use 'replace'"
             )
         bound, _ = bind(
-            name,
+            type(self),
             {**options, "rank": 0, "world_size": 1},
             ("batch_size",),
             mesh=None,
@@ -86,7 +88,7 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
         # A batch of the native loader is one record here.
         self._readers = Readers(bound | {"batch_size": 1}, ahead=True)
         self._tensors = Tensors(partial=True, with_mask=False, channels_last=False)
-        self._transform = transform
+        self._transform = checked(transform)
         self._count = self._readers.get().count()
         # How often each record was asked for; shared with workers, as is the epoch.
         self._asked = torch.zeros(self._count, dtype=torch.int32)
@@ -112,14 +114,16 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
             reader.fetch(places, epochs)
             batches = [self._tensors(batch) for batch in iter(reader.next, None)]
         samples = [tuple(tensor[0] for tensor in tensors) for tensors in batches]
-        if self._transform is None:
-            return samples
-        return [self._transform(*sample) for sample in samples]
+        return [transformed(self._transform, sample) for sample in samples]
 
     def set_epoch(self, epoch: int) -> None:
         """The epoch of the augmentation from now on; running workers see it, too."""
-        check_epoch(epoch)
-        self._epoch[0] = epoch
+        self._epoch[0] = check_epoch(epoch)
+
+    @property
+    def identities(self) -> Identities:
+        """Which records are whose, see `mxio.adapters.insightface.Identities`."""
+        return self._readers.get().identities
 
     def close(self) -> None:
         """Stop the threads of this process. Samples handed out stay valid."""
@@ -147,9 +151,12 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
 
 
 ImageRecordMapDataset.__signature__ = params.signature_of(  # type: ignore[attr-defined]
-    row
-    for name, row in params.TABLE.items()
-    if row.faces & params.TORCH and name not in _REFUSED
+    (
+        row
+        for name, row in params.TABLE.items()
+        if row.faces & params.TORCH and name not in _REFUSED
+    ),
+    own=ImageRecordMapDataset.__init__,
 )
 
 

@@ -2,6 +2,7 @@
 does.
 """
 
+import inspect
 import multiprocessing
 import multiprocessing.context
 import os
@@ -32,7 +33,7 @@ _SKIP = params.TABLE["on_error"].choices.index("skip")
 
 
 def bind(
-    caller: str,
+    caller: type,
     options: dict[str, Any],
     optional: tuple[str, ...] = (),
     *,
@@ -50,7 +51,8 @@ def bind(
         else value
         for name, value in options.items()
     }
-    bound = params.bind(caller, face, named, optional=optional)
+    known = inspect.signature(caller).parameters
+    bound = params.bind(caller.__name__, face, named, optional, known)
     source = fill_rank(
         bound,
         mesh=mesh,

@@ -1,6 +1,5 @@
 """Records of any kind, for DataLoader and its workers."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
@@ -40,7 +39,7 @@ class RecordDataset(EpochDataset):
         **options: Unpack[RawOptions],
     ) -> None:
         bound, source = bind(
-            type(self).__name__,
+            type(self),
             dict(options),
             ("batch_size",),
             face=params.RAW,
@@ -70,14 +69,8 @@ class RecordDataset(EpochDataset):
         return items
 
 
-RecordDataset.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-    [
-        inspect.Parameter(
-            "function", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None
-        ),
-        inspect.Parameter("unpack", inspect.Parameter.KEYWORD_ONLY, default=False),
-        *params.signature(params.RAW, optional=("batch_size",)).parameters.values(),
-    ]
+RecordDataset.__signature__ = params.signature(  # type: ignore[attr-defined]
+    params.RAW, optional=("batch_size",), own=RecordDataset.__init__
 )
 
 

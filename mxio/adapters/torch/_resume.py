@@ -13,7 +13,6 @@ __all__ = ["Place", "check_place", "global_state", "place_of"]
 # The key under which a reader adds its own place to the state of all.
 _READER = "reader"
 _FIELDS = ("base", "worker", "workers", "next", "row")
-_LARGE = 1 << 48  # above any number of records
 # Where torchdata's StatefulDataLoader keeps what an iterator's state_dict gave.
 _ITERATOR = "dataset_iter_state"
 _FETCHER = "fetcher_state"
@@ -89,10 +88,7 @@ def _check_own(own: Any) -> None:
     if not isinstance(own, Mapping) or set(own) != {*_FIELDS, "step", "exact"}:
         raise ParameterError(f"the state has a strange {_READER!r}: {own!r}")
     for name in (*_FIELDS, "step"):
-        if not isinstance(own[name], int) or not 0 <= own[name] < _LARGE:
-            raise ParameterError(
-                f"{name} of a state must be in [0, 2^48), got {own[name]!r}"
-            )
+        _state.check_count(name, own[name])
 
 
 def global_state(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,10 @@ def install() -> None:
         "__array_wrap__": _wrap,
         "__float__": _as_float,
         "__int__": _as_int,
+        "__repr__": _shown,
+        "__str__": _shown,
+        "argmax": _argmax,
+        "argmin": _argmin,
         "flatten": flatten,
     }.items():
         setattr(NDArray, name, method)
@@ -37,6 +41,20 @@ def _wrap(
 ) -> NDArray:
     """What NumPy's functions give: never without an axis."""
     return np.reshape(result, result.shape or 1).view(NDArray)
+
+
+def _argmax(self: NDArray, axis: int | None = None, keepdims: bool = False) -> NDArray:
+    return _wrap(self, np.argmax(self.asnumpy(), axis, keepdims=keepdims))
+
+
+def _argmin(self: NDArray, axis: int | None = None, keepdims: bool = False) -> NDArray:
+    return _wrap(self, np.argmin(self.asnumpy(), axis, keepdims=keepdims))
+
+
+def _shown(self: NDArray) -> str:
+    # NumPy's own way asks for numbers that have no axis.
+    sides = "x".join(map(str, self.shape))
+    return f"\n{self.asnumpy()}\n<{type(self).__name__} {sides} @{self.context}>"
 
 
 # NumPy converts arrays without an axis only.
