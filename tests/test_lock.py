@@ -168,8 +168,10 @@ def test_the_consumer_is_woken_for_its_batch_only(
 ) -> None:
     large = write_set(tmp_path, [picture(1, 400, 400)] * 64, ".jpg")
 
-    counts = count(counting, large, preprocess_threads=1, batch_size=32)
+    counts = count(
+        counting, large, preprocess_threads=1, batch_size=32, data_shape=(3, 400, 400)
+    )
 
-    # A wait may come to its end every 100 ms. There was one for each row before.
+    # A wait also ends every 100 ms. There was one for each row before.
     assert counts["batches"] == 2
     assert counts["consumer_waits"] < 16 * counts["batches"]

@@ -740,7 +740,7 @@ TEST(workers_that_wait_need_no_share)
     desk_free(desk);
 }
 
-/* Rows of the ticket behind `count` others whose rows took so many microseconds each. */
+/* Rows of the ticket behind `count` others, whose rows took so many microseconds. */
 static size_t
 rows_after(int count, uint64_t microseconds)
 {
