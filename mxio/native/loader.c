@@ -202,10 +202,12 @@ make_room(struct mxio_loader *loader, struct mxio_error *err)
 
     loader->label_offset = (data_size + 63) & ~(size_t)63;
     loader->id_offset = (loader->label_offset + label_size + 63) & ~(size_t)63;
-    /* Idle blocks: what a consumer drops while it holds a batch or two. */
+    /* Idle blocks: what a consumer drops that holds some batches and drops all at once.
+     */
+    const size_t keep = loader->tickets.depth > 2 ? loader->tickets.depth : 2;
     const enum mxio_status status =
         mxio_pool_new(&loader->pool, loader->id_offset + batch_size * sizeof(uint64_t),
-                      2, err);
+                      keep, err);
     return status != MXIO_OK ? status
                              : mxio_sampler_new(&loader->own, &loader->source, err);
 }

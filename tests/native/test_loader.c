@@ -1035,6 +1035,30 @@ TEST(memory_is_used_again)
     mxio_loader_free(loader);
 }
 
+TEST(batches_that_are_dropped_together_are_used_again)
+{
+    const struct setting setting = {.path = file_with(NULL, COUNT),
+                                    .batch = 4,
+                                    .threads = 2,
+                                    .depth = 3};
+    struct mxio_loader *loader = loader_of(&setting);
+    struct mxio_delivery kept[5];
+    struct mxio_error err;
+    enum mxio_wait wait;
+    size_t used, idle;
+    CHECK_OK(start(loader, &setting, &err), err);
+    for (int i = 0; i < 5; i++)
+        CHECK_OK(next(loader, &wait, &kept[i], &err), err);
+
+    for (int i = 0; i < 5; i++)
+        mxio_block_release(kept[i].block);
+
+    mxio_loader_memory(loader, &used, &idle);
+    CHECK_INT(used, 3);
+    CHECK_INT(idle, 3); /* prefetch_buffer, and no more */
+    mxio_loader_free(loader);
+}
+
 static void *
 close_soon(void *arg)
 {
@@ -1249,6 +1273,7 @@ main(void)
     RUN(many_loaders_made_and_dropped_leave_nothing_behind);
     RUN(a_batch_outlives_its_loader_and_is_never_written_again);
     RUN(memory_is_used_again);
+    RUN(batches_that_are_dropped_together_are_used_again);
     RUN(closing_from_elsewhere_wakes_the_consumer_while_workers_are_busy);
     RUN(freeing_does_not_wait_for_the_epoch);
     if (!UNDER_TSAN)
