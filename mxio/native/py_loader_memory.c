@@ -4,8 +4,11 @@
 PyObject *
 py_loader_lacks(PyObject *object, PyObject *ignored)
 {
+    struct py_loader *self = (struct py_loader *)object;
+
     (void)ignored;
-    return PyLong_FromSize_t(mxio_loader_lacks(((struct py_loader *)object)->loader));
+    /* Of a loader that is in use by another thread, next says so. */
+    return PyLong_FromSize_t(self->busy ? 0 : mxio_loader_lacks(self->loader));
 }
 
 /* 0 when the memory is none of that which the views show; or -1 with an exception. */
