@@ -84,6 +84,12 @@ class Loader:
         """(block, rows, pad, offset of the labels, offset of the ids); None at the end
         of the epoch.
         """
+    def lacks(self) -> int:
+        """Bytes of a block that the next call of `next` lacks; 0 when it lacks none."""
+    def lend(self, memory: Buffer, /) -> None:
+        """Let batches lie in this memory: writable, contiguous, of the bytes `lacks`
+        says, or more. Where some is lent, all is: lend until nothing lacks.
+        """
     def count(self) -> int: ...
     def batches(self, base: int, batch: int, step: int, /) -> int: ...
     def label_width(self) -> int: ...

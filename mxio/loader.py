@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,7 +133,8 @@ class ImageLoader:
     (`_views.settle`) and decide what an epoch is. `running` is the order of mx.io:
     round_batch decides how an epoch ends. `offsets` of another loader of the same files
     need not be found again, nor kept twice. `bfloat16` is the type of arrays that hold
-    such values; None is that of ml_dtypes.
+    such values; None is that of ml_dtypes. `memory` gives a buffer of so many bytes for
+    each batch that exists at a time; None is memory of the core.
     """
 
     def __init__(
@@ -143,6 +144,7 @@ class ImageLoader:
         running: bool,
         offsets: NDArray[np.uint64] | None = None,
         bfloat16: np.dtype[Any] | None = None,
+        memory: Callable[[int], Any] | None = None,
     ) -> None:
         given = dict(options)
         self.dtype = _data_type(_name(given, "dtype"), bfloat16)
@@ -169,6 +171,7 @@ class ImageLoader:
         if _mean.is_absent(given):
             core(None)  # before a file is made, everything else has to be right
         self._core = core(_mean.mean_image(given | {"records": view}, ImageLoader))
+        self._memory = memory
         self.options = given
         self._files = files
         self._began: float | None = None  # when the first batch was asked for
@@ -211,6 +214,8 @@ class ImageLoader:
         """
         if self._began is None:
             self._began = time.monotonic()
+        while self._memory is not None and (size := self._core.lacks()):
+            self._core.lend(self._memory(size))
         given = self._core.next()
         if given is None:
             return None

@@ -1,7 +1,7 @@
 """The NumPy face: an iterable of batches, one epoch for each `iter`."""
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Unpack
 
 import numpy as np
@@ -34,15 +34,27 @@ class ImageRecordLoader(Told):
     any batch; a loader of the same files and options goes on there, whatever its
     batch_size, world_size and threads. `with` closes.
 
+    memory: a function of a number of bytes that returns a writable buffer of so many,
+    which begins at a multiple of 16. The threads write batches straight into it, be it
+    page-locked (`lambda size: torch.empty(size, dtype=torch.uint8,
+    pin_memory=True).numpy()`) or shared. It is asked for prefetch_buffer + 1 batches
+    when the first is taken, later for as many as are held; a batch that is held is
+    never written to, and memory is let go with the loader and its batches.
+
     Errors as for mxio.io.ImageRecordIter; MxioError when `iter` is called while an
     epoch is under way.
     """
 
-    def __init__(self, **options: Unpack[NumpyOptions]) -> None:
+    def __init__(
+        self,
+        *,
+        memory: Callable[[int], Any] | None = None,
+        **options: Unpack[NumpyOptions],
+    ) -> None:
         bound = params.bind(type(self).__name__, params.NUMPY, options)
         fill_rank(bound)
         settle(bound)
-        self._loader = ImageLoader(bound, running=False)
+        self._loader = ImageLoader(bound, running=False, memory=memory)
         self._partial = bound.get("last_batch", _PARTIAL) == _PARTIAL
         self._cursor = _state.Cursor()
         self._live: weakref.ref[_Epoch] | None = None
@@ -119,9 +131,9 @@ class _Epoch(Iterator[Batch]):
         self.going = True
 
     def next_into(self, data: NDArray[Any], label: NDArray[Any] | None = None) -> Batch:
-        """The next batch, its data copied into `data` (page-locked memory, say), and
-        its labels into `label`, of the shapes and types of a batch; StopIteration at
-        the end.
+        """The next batch, its data copied into `data`, and its labels into `label`, of
+        the shapes and types of a batch; StopIteration at the end. Batches that need no
+        copy lie in memory that the loader was made with (`memory`).
 
         The Batch returned is over the caller's arrays, their first rows when it is
         short. TypeError for what is no numpy.ndarray, ValueError for another shape or

@@ -1,5 +1,6 @@
 #include <limits.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -220,10 +221,12 @@ make_room(struct mxio_loader *loader, struct mxio_error *err)
 
     loader->label_offset = (data_size + 63) & ~(size_t)63;
     loader->id_offset = (loader->label_offset + label_size + 63) & ~(size_t)63;
-    /* Idle blocks: what a consumer drops while it holds a batch or two. */
+    /* Idle blocks: what a consumer drops that holds some batches and drops all at once.
+     */
+    const size_t keep = loader->tickets.depth > 2 ? loader->tickets.depth : 2;
+    loader->block_size = loader->id_offset + batch_size * sizeof(uint64_t);
     const enum mxio_status status =
-        mxio_pool_new(&loader->pool, loader->id_offset + batch_size * sizeof(uint64_t),
-                      2, err);
+        mxio_pool_new(&loader->pool, loader->block_size, keep, err);
     return status != MXIO_OK ? status
                              : mxio_sampler_new(&loader->own, &loader->source, err);
 }
@@ -383,6 +386,40 @@ mxio_loader_fetch(struct mxio_loader *loader, const uint64_t *at,
 }
 
 /* ---- the consumer ---- */
+
+size_t
+mxio_loader_lacks(struct mxio_loader *loader)
+{
+    const struct mxio_tickets *tickets = &loader->tickets;
+    size_t used, idle, needed = 1; /* in the place of the one that is given */
+
+    if (loader->process != getpid())
+        return 0; /* next says why; the pool's lock may be held by nobody */
+    for (size_t i = 0; i < tickets->depth && loader->threads == NULL; i++)
+        needed += tickets->slots[i].block == NULL;
+    mxio_pool_count(loader->pool, &used, &idle);
+    return idle < needed ? loader->block_size : 0;
+}
+
+enum mxio_status
+mxio_loader_lend(struct mxio_loader *loader, uint8_t *bytes, size_t size,
+                 struct mxio_error *err)
+{
+    const size_t alignment = _Alignof(max_align_t);
+    const enum mxio_status process = mxio_loader_check_process(loader, err);
+
+    if (process != MXIO_OK)
+        return process;
+    if (size < loader->block_size)
+        return mxio_fail(err, MXIO_EPARAM,
+                         "memory for a batch must have %zu bytes, got %zu",
+                         loader->block_size, size);
+    if ((uintptr_t)bytes % alignment != 0)
+        return mxio_fail(err, MXIO_EPARAM,
+                         "memory for a batch must begin at a multiple of %zu bytes",
+                         alignment);
+    return mxio_pool_lend(loader->pool, bytes, err);
+}
 
 /* Rows without a record are zeros. */
 static void

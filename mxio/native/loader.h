@@ -74,6 +74,17 @@ MXIO_MUST_USE enum mxio_status
 mxio_loader_fetch(struct mxio_loader *loader, const uint64_t *at,
                   const uint64_t *epochs, size_t count, struct mxio_error *err);
 
+/* Bytes of a block that the next call of next lacks; 0: it lacks none. */
+size_t
+mxio_loader_lacks(struct mxio_loader *loader);
+
+/* Let batches lie in this memory, which stays the caller's and must outlive loader and
+ * blocks. Where memory is lent, all is: lend as long as the loader lacks some.
+ * MXIO_EPARAM when it is too small, or not aligned for any number. */
+MXIO_MUST_USE enum mxio_status
+mxio_loader_lend(struct mxio_loader *loader, uint8_t *bytes, size_t size,
+                 struct mxio_error *err);
+
 /* A batch as it leaves the loader. */
 struct mxio_delivery {
     struct mxio_block *block; /* the receiver's; data first */

@@ -31,8 +31,8 @@ struct mxio_loader {
     struct mxio_emitter emitter;
     struct mxio_source source;
     struct mxio_pool *pool;
-    size_t label_offset, id_offset; /* in a block */
-    struct mxio_sampler *own;       /* the consumer's */
+    size_t label_offset, id_offset, block_size; /* in and of a block */
+    struct mxio_sampler *own;                   /* the consumer's */
     struct mxio_tickets tickets;
     pthread_t *threads;
     struct worker *workers;

@@ -12,6 +12,7 @@ struct mxio_pool {
     struct mxio_block *idle;
     size_t idle_count, used_count;
     bool closed;
+    bool borrows; /* all new blocks are lent */
 };
 
 enum mxio_status
@@ -42,7 +43,8 @@ mxio_block_new(struct mxio_block **out, size_t size, struct mxio_error *err)
 static void
 block_free(struct mxio_block *block)
 {
-    mxio_free(block->bytes);
+    if (!block->lent)
+        mxio_free(block->bytes);
     mxio_free(block);
 }
 
@@ -92,6 +94,36 @@ mxio_pool_close(struct mxio_pool *pool)
 }
 
 enum mxio_status
+mxio_pool_lend(struct mxio_pool *pool, uint8_t *bytes, struct mxio_error *err)
+{
+    struct mxio_block *block = mxio_alloc(sizeof *block);
+
+    if (block == NULL)
+        return mxio_fail(err, MXIO_ENOMEM, "no memory for a block");
+    *block =
+        (struct mxio_block){.bytes = bytes, .size = pool->block_size, .lent = true};
+    pthread_mutex_lock(&pool->lock);
+    block->next = pool->idle;
+    pool->idle = block;
+    pool->idle_count++;
+    pool->borrows = true;
+    pthread_mutex_unlock(&pool->lock);
+    return MXIO_OK;
+}
+
+/* A block beyond those that are idle. */
+static enum mxio_status
+make_block(const struct mxio_pool *pool, bool borrows, struct mxio_block **out,
+           struct mxio_error *err)
+{
+    if (borrows)
+        return mxio_fail(err, MXIO_ESTATE,
+                         "all blocks of %zu bytes that were lent are in use",
+                         pool->block_size);
+    return mxio_block_new(out, pool->block_size, err);
+}
+
+enum mxio_status
 mxio_pool_get(struct mxio_pool *pool, struct mxio_block **out, struct mxio_error *err)
 {
     pthread_mutex_lock(&pool->lock);
@@ -101,10 +133,11 @@ mxio_pool_get(struct mxio_pool *pool, struct mxio_block **out, struct mxio_error
         pool->idle_count--;
     }
     pool->used_count++;
+    const bool borrows = pool->borrows;
     pthread_mutex_unlock(&pool->lock);
 
     if (block == NULL) {
-        const enum mxio_status status = mxio_block_new(&block, pool->block_size, err);
+        const enum mxio_status status = make_block(pool, borrows, &block, err);
         if (block == NULL) {
             pthread_mutex_lock(&pool->lock);
             pool->used_count--;
@@ -133,7 +166,7 @@ mxio_block_release(struct mxio_block *block)
         return;
     pthread_mutex_lock(&pool->lock);
     pool->used_count--;
-    const bool kept = !pool->closed && pool->idle_count < pool->keep;
+    const bool kept = !pool->closed && (block->lent || pool->idle_count < pool->keep);
     const bool last = pool->closed && pool->used_count == 0;
     if (kept) {
         block->next = pool->idle;

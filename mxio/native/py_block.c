@@ -3,6 +3,7 @@
 
 struct py_block {
     PyObject_HEAD struct mxio_block *block;
+    PyObject *kept; /* what the block needs, or NULL */
 };
 
 PyObject *
@@ -12,9 +13,17 @@ py_block_wrap(const struct py_state *state, struct mxio_block *block)
 
     if (self == NULL)
         mxio_block_release(block);
-    else
+    else {
         self->block = block;
+        self->kept = NULL;
+    }
     return (PyObject *)self;
+}
+
+void
+py_block_keep(PyObject *block, PyObject *kept)
+{
+    ((struct py_block *)block)->kept = Py_NewRef(kept);
 }
 
 static void
@@ -23,6 +32,7 @@ block_dealloc(PyObject *object)
     PyTypeObject *type = Py_TYPE(object);
 
     mxio_block_release(((struct py_block *)object)->block);
+    Py_XDECREF(((struct py_block *)object)->kept);
     PyObject_Free(object);
     Py_DECREF(type);
 }

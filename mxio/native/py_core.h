@@ -51,6 +51,10 @@ py_describe(const struct mxio_error *err, const char *path);
 PyObject *
 py_block_wrap(const struct py_state *state, struct mxio_block *block);
 
+/* Let a Block keep the object until after its memory was given back. */
+void
+py_block_keep(PyObject *block, PyObject *kept);
+
 /* A RowFeed that owns the feed, and the paths that its errors name; both are freed also
  * on failure. */
 PyObject *

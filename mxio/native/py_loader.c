@@ -181,6 +181,7 @@ loader_dealloc(PyObject *object)
     if (freed) { /* else a thread that was left alone may still look at them */
         PyBuffer_Release(&self->ordinals);
         PyBuffer_Release(&self->offsets);
+        Py_XDECREF(self->lent);
     }
     Py_CLEAR(self->decoder);
     PyObject_GC_Del(object);
@@ -413,6 +414,8 @@ next_batch(struct py_loader *self)
     PyObject *block = py_block_wrap(state_of(self), batch.block);
     if (block == NULL)
         return NULL;
+    if (self->lent != NULL)
+        py_block_keep(block, self->lent);
     return Py_BuildValue("Nnnnn", block, (Py_ssize_t)batch.rows, (Py_ssize_t)batch.pad,
                          (Py_ssize_t)batch.label_offset, (Py_ssize_t)batch.id_offset);
 }
@@ -447,6 +450,9 @@ static PyMethodDef loader_methods[] = {
      "Make these records instead of an epoch: uint64 places, uint64 epochs."},
     {"next", loader_next, METH_NOARGS,
      "(block, rows, pad, label offset, id offset), or None at the end."},
+    {"lacks", py_loader_lacks, METH_NOARGS,
+     "Bytes of memory that must be lent before next, or 0."},
+    {"lend", py_loader_lend, METH_O, "Let batches lie in this memory."},
     {"count", py_loader_count, METH_NOARGS, "Records of this part."},
     {"batches", py_loader_batches, METH_VARARGS,
      "Batches of an epoch: positions done, first batch, step."},

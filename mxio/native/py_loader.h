@@ -1,5 +1,6 @@
 /*
- * The Loader of Python: life and batches (py_loader.c), questions (py_loader_look.c).
+ * The Loader of Python: life and batches (py_loader.c), questions (py_loader_look.c),
+ * memory (py_loader_memory.c).
  *
  * Owner:   a Loader owns its engine and what that borrows.
  * Threads: the GIL; it is released where threads of the core are waited for.
@@ -17,6 +18,7 @@ struct py_loader {
     char **paths;       /* of the data files, NULL at the end */
     Py_buffer ordinals; /* of the chosen records, which the loader borrows */
     Py_buffer offsets;  /* of all records, likewise */
+    PyObject *lent;     /* list of memoryviews: the memory of batches; NULL: our own */
     int channels;
     double timeout; /* seconds; 0: none */
     bool busy;      /* a consumer is inside, without the GIL */
@@ -48,6 +50,12 @@ py_loader_offsets(PyObject *object, PyObject *ignored);
 
 PyObject *
 py_loader_errors(PyObject *object, PyObject *ignored);
+
+PyObject *
+py_loader_lacks(PyObject *object, PyObject *ignored);
+
+PyObject *
+py_loader_lend(PyObject *object, PyObject *memory);
 
 PyObject *
 py_loader_memory(PyObject *object, PyObject *ignored);

@@ -130,13 +130,3 @@ py_loader_errors(PyObject *object, PyObject *ignored)
     mxio_free(bad);
     return out;
 }
-
-PyObject *
-py_loader_memory(PyObject *object, PyObject *ignored)
-{
-    size_t used, idle;
-
-    (void)ignored;
-    mxio_loader_memory(((struct py_loader *)object)->loader, &used, &idle);
-    return Py_BuildValue("nn", (Py_ssize_t)used, (Py_ssize_t)idle);
-}

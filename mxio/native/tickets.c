@@ -3,7 +3,10 @@
 
 #include "tickets_inner.h"
 
-#define RUN_NS ((uint64_t)200000)
+#define RUN_NS ((uint64_t)200000) /* of work in a ticket of small samples */
+/* A ticket that took longer was interrupted, or its rows are much larger than before:
+ * both count as this. */
+#define LONG_NS (4 * RUN_NS)
 
 enum mxio_status
 mxio_tickets_note_bad_locked(struct mxio_tickets *tickets, struct mxio_error *err)
@@ -124,7 +127,8 @@ complete_slot_locked(struct mxio_tickets *tickets, struct mxio_slot *slot)
     if (!slot->closed || slot->done < slot->given || slot->state != MXIO_SLOT_FILLING)
         return;
     slot->state = MXIO_SLOT_READY;
-    pthread_cond_broadcast(&tickets->can_give);
+    if (slot->number == tickets->next_give)
+        pthread_cond_broadcast(&tickets->can_give);
 }
 
 static void
@@ -203,22 +207,33 @@ add_row_locked(struct mxio_tickets *tickets, struct mxio_slot *slot,
     return true;
 }
 
-/* Rows of a ticket: about RUN_NS of work, and enough tickets for all workers. */
-static size_t
-run_length_locked(const struct mxio_tickets *tickets)
+/* Workers that wait need no share: were they needed, they would not wait. Twice as many
+ * tickets as there are busy workers keep more of them busy, as long as that helps. */
+size_t
+mxio_tickets_run_length_locked(const struct mxio_tickets *tickets)
 {
-    const struct mxio_spent *spent = &tickets->spent;
     const uint64_t rows = (uint64_t)tickets->params->batch_size * tickets->depth;
-    const uint64_t fair = rows / (2 * (tickets->workers + 1));
+    const size_t busy =
+        tickets->workers > tickets->waiting ? tickets->workers - tickets->waiting : 0;
+    const uint64_t fair = rows / (2 * (busy + 1));
     const uint64_t most = fair < MXIO_RUN ? fair : MXIO_RUN;
-    uint64_t sum = 0;
+
+    if (tickets->pace == 0 || most < 1)
+        return 1;
+    const uint64_t length = RUN_NS / tickets->pace;
+    return (size_t)(length < 1 ? 1 : length < most ? length : most);
+}
+
+/* Learn from a ticket how long a row takes; rounded, so that it never becomes 0. */
+static void
+note_pace_locked(struct mxio_tickets *tickets, const struct mxio_ticket *ticket)
+{
+    uint64_t took = 0;
 
     for (int i = 0; i < MXIO_STAGE_COUNT; i++)
-        sum += spent->stage[i];
-    if (sum == 0 || most < 1)
-        return 1;
-    const uint64_t length = RUN_NS * spent->samples / sum;
-    return (size_t)(length < 1 ? 1 : length < most ? length : most);
+        took += ticket->spent.stage[i];
+    const uint64_t row = (took < LONG_NS ? took : LONG_NS) / ticket->count;
+    tickets->pace = tickets->pace == 0 ? row : (7 * tickets->pace + row + 4) / 8;
 }
 
 /* True when there is a ticket. */
@@ -226,7 +241,7 @@ static bool
 try_ticket_locked(struct mxio_tickets *tickets, struct mxio_slot *slot,
                   struct mxio_ticket *out)
 {
-    const size_t most = run_length_locked(tickets);
+    const size_t most = mxio_tickets_run_length_locked(tickets);
 
     out->first = slot->given;
     out->count = 0;
@@ -246,7 +261,9 @@ wait_for_slot_locked(struct mxio_tickets *tickets)
 {
     const uint64_t from = mxio_clock();
 
+    tickets->waiting++;
     pthread_cond_wait(&tickets->can_take, &tickets->lock);
+    tickets->waiting--;
     tickets->idle += mxio_clock() - from;
 }
 
@@ -291,6 +308,7 @@ mxio_tickets_redo_locked(struct mxio_tickets *tickets, const struct mxio_cursor 
     tickets->redo = NO_REDO;
     tickets->ended = false;
     pthread_cond_broadcast(&tickets->can_take);
+    pthread_cond_broadcast(&tickets->can_give);
 }
 
 enum mxio_status
@@ -337,13 +355,14 @@ mxio_tickets_give_back(struct mxio_tickets *tickets, struct mxio_ticket *ticket,
     memcpy(slot->rows + ticket->first, made, ticket->count * sizeof *made);
     ticket->slot = NULL;
     mxio_spent_add(&tickets->spent, &ticket->spent);
+    note_pace_locked(tickets, ticket);
     if (tickets->redo != NO_REDO && tickets->out == 0 && !tickets->holding) {
         const struct mxio_cursor before =
             tickets->slots[tickets->redo % tickets->depth].before;
         mxio_tickets_redo_locked(tickets, &before);
     }
     complete_slot_locked(tickets, slot);
-    if (tickets->out == 0)
+    if (tickets->out == 0 && tickets->holding)
         pthread_cond_broadcast(&tickets->can_give);
     pthread_mutex_unlock(&tickets->lock);
 }

@@ -77,8 +77,8 @@ struct mxio_tickets {
 
     pthread_mutex_t lock;    /* guards every field below, and what the reader learns */
     pthread_cond_t can_take; /* a slot became FREE, a redo is over, or stopping */
-    pthread_cond_t
-        can_give; /* a slot became READY, the epoch ended, or no ticket is out */
+    pthread_cond_t can_give; /* the next batch is READY or the epoch ended, a redo is
+                                over, no ticket is out while holding, or stopping */
     struct mxio_slot *slots;
     struct mxio_cursor cursor;
     struct mxio_share share;
@@ -91,6 +91,8 @@ struct mxio_tickets {
     bool holding;  /* the consumer waits for all tickets: no new ones, no redo */
     bool stopping;
     size_t workers; /* that have not left; whoever starts them counts them */
+    size_t waiting; /* of them, for a slot */
+    uint64_t pace;  /* nanoseconds that a row has taken lately, 0 at first */
     struct mxio_spent spent;
     uint64_t idle;           /* nanoseconds that workers waited for a free slot */
     uint64_t waited;         /* nanoseconds that the consumer waited for a batch */

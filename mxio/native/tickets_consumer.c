@@ -56,6 +56,21 @@ wait_for_batch_locked(struct mxio_tickets *tickets, const struct timespec *until
     }
 }
 
+/* A slot is free: wake as many workers as it has tickets, not the herd. */
+static void
+wake_for_slot_locked(struct mxio_tickets *tickets)
+{
+    const size_t rows = (size_t)tickets->params->batch_size;
+    const size_t run = mxio_tickets_run_length_locked(tickets);
+    const size_t wanted = (rows + run - 1) / run;
+
+    if (wanted >= tickets->waiting)
+        pthread_cond_broadcast(&tickets->can_take);
+    else
+        for (size_t i = 0; i < wanted; i++)
+            pthread_cond_signal(&tickets->can_take);
+}
+
 /* Take the batch out of its slot, which gets the empty block instead. */
 static void
 take_slot_locked(struct mxio_tickets *tickets, struct mxio_block *empty)
@@ -68,7 +83,7 @@ take_slot_locked(struct mxio_tickets *tickets, struct mxio_block *empty)
     slot->rows = rows;
     slot->state = MXIO_SLOT_FREE;
     tickets->next_give++;
-    pthread_cond_broadcast(&tickets->can_take);
+    wake_for_slot_locked(tickets);
 }
 
 enum mxio_wait

@@ -15,6 +15,11 @@
 MXIO_MUST_USE enum mxio_status
 mxio_tickets_note_bad_locked(struct mxio_tickets *tickets, struct mxio_error *err);
 
+/* Rows of the next ticket: about 200 microseconds of work, and enough tickets for all
+ * workers that are busy. */
+size_t
+mxio_tickets_run_length_locked(const struct mxio_tickets *tickets);
+
 /* No ticket is out: forget the batches from `redo` on, and make them again without the
  * bad records. */
 void

@@ -1,6 +1,7 @@
 """The NumPy face: one epoch an iteration, exact lengths, ranks, the last batch."""
 
 import gc
+import mmap
 import sys
 import weakref
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mxio.adapters.numpy import ImageRecordLoader
 from mxio.errors import DataError, MxioError, ParameterError
@@ -349,3 +351,144 @@ def test_a_damaged_file_is_refused_in_the_constructor(tmp_path: Path) -> None:
 
     with pytest.raises(DataError):
         loader(tmp_path / "a.rec")
+
+
+class Memory:
+    """Gives memory for batches, and knows which it gave."""
+
+    def __init__(self) -> None:
+        self.given: list[NDArray[np.uint8]] = []
+
+    def __call__(self, size: int) -> NDArray[np.uint8]:
+        self.given.append(np.full(size, 0xA5, np.uint8))
+        return self.given[-1]
+
+    def holds(self, array: NDArray[Any]) -> bool:
+        return any(np.shares_memory(array, one) for one in self.given)
+
+
+def test_batches_lie_in_memory_of_the_caller(photos: DataSet) -> None:
+    memory = Memory()
+    expected = [batch.data.copy() for batch in loader(photos)]
+
+    for number, batch in enumerate(loader(photos, memory=memory, preprocess_threads=3)):
+        assert memory.holds(batch.data)
+        assert memory.holds(batch.label)
+        assert memory.holds(batch.index)
+        np.testing.assert_array_equal(batch.data, expected[number])
+
+    # Those ahead, the one that is held, and the one that takes its place.
+    assert len(memory.given) == 4 + 2
+
+
+def test_batches_that_are_held_get_more_memory_and_keep_theirs(photos: DataSet) -> None:
+    memory = Memory()
+    expected = [batch.data.copy() for batch in loader(photos)]
+    batches = loader(photos, memory=memory, prefetch_buffer=1)
+
+    held = list(batches)
+    del batches
+    gc.collect()
+
+    assert len(held) == 10
+    for batch, data in zip(held, expected, strict=True):
+        assert memory.holds(batch.data)
+        np.testing.assert_array_equal(batch.data, data)
+
+
+def test_memory_of_the_caller_is_let_go_with_loader_and_batches(
+    photos: DataSet,
+) -> None:
+    class Kept(np.ndarray[Any, np.dtype[np.uint8]]):
+        pass
+
+    given: list[weakref.ref[Kept]] = []
+
+    def memory(size: int) -> Kept:
+        one = np.zeros(size, np.uint8).view(Kept)
+        given.append(weakref.ref(one))
+        return one
+
+    batches = loader(photos, memory=memory)
+    batch: Any = next(iter(batches))
+
+    del batches
+    gc.collect()
+    assert all(one() is not None for one in given)  # one of them is under the batch
+    data = batch.data
+    del batch
+    assert all(one() is not None for one in given)
+    del data
+    assert not any(one() is not None for one in given)
+
+
+@pytest.mark.parametrize(
+    ("memory", "error", "words"),
+    [
+        (lambda size: np.zeros(size - 1, np.uint8), ValueError, "must have .* bytes"),
+        (lambda size: np.zeros(size + 1, np.uint8)[1:], ValueError, "multiple of 16"),
+        (lambda size: np.zeros(2 * size, np.uint8)[::2], BufferError, "contiguous"),
+        (bytes, BufferError, "not writable|read-only"),
+        (lambda size: None, TypeError, "bytes-like"),
+    ],
+)
+def test_memory_that_cannot_be_used_is_refused(
+    photos: DataSet, memory: Any, error: type[Exception], words: str
+) -> None:
+    batches = iter(loader(photos, memory=memory))
+
+    with pytest.raises(error, match=words):
+        next(batches)
+
+
+def test_memory_is_not_given_twice(photos: DataSet) -> None:
+    one = np.zeros(1 << 16, np.uint8)
+    batches = iter(loader(photos, memory=lambda size: one))
+
+    with pytest.raises(ValueError, match="under another batch already"):
+        next(batches)
+
+
+def test_parts_of_one_array_may_be_given(photos: DataSet) -> None:
+    parts = iter(np.zeros((16, 1 << 12), np.uint8))
+    expected = [batch.data.copy() for batch in loader(photos)]
+
+    batches = loader(photos, memory=lambda size: next(parts))
+
+    for batch, data in zip(batches, expected, strict=True):
+        np.testing.assert_array_equal(batch.data, data)
+
+
+def test_what_the_function_for_memory_raises_comes_through_and_passes(
+    photos: DataSet,
+) -> None:
+    memory = Memory()
+    failures = [MemoryError("none is left")]
+
+    def now_and_then(size: int) -> NDArray[np.uint8]:
+        if len(memory.given) == 2 and failures:
+            raise failures.pop()
+        return memory(size)
+
+    batches = iter(loader(photos, memory=now_and_then))
+
+    with pytest.raises(MemoryError, match="none is left"):
+        next(batches)
+    assert next(batches).index.tolist() == [100, 101, 102, 103]
+
+
+def test_memory_may_be_shared_with_others(photos: DataSet, tmp_path: Path) -> None:
+    maps: list[tuple[mmap.mmap, mmap.mmap]] = []
+
+    def shared(size: int) -> mmap.mmap:
+        path = tmp_path / str(len(maps))
+        path.write_bytes(bytes(size))
+        with path.open("r+b") as file:
+            ours, theirs = (mmap.mmap(file.fileno(), size) for _ in range(2))
+        maps.append((ours, theirs))
+        return ours
+
+    batch = next(iter(loader(photos, memory=shared)))
+
+    seen = [np.frombuffer(theirs, np.float32, batch.data.size) for _, theirs in maps]
+    assert sum((one == batch.data.ravel()).all() for one in seen) == 1

@@ -912,12 +912,40 @@ entries_in(const char *folder)
     return count;
 }
 
+/* The threads of this process. The system lists one that was joined for a moment more:
+ * wait for the expected number, up to five seconds. */
+static int
+threads_once(int expected)
+{
+    int count = entries_in("/proc/self/task");
+
+    for (int i = 0; i < 5000 && count != expected; i++) {
+        usleep(1000);
+        count = entries_in("/proc/self/task");
+    }
+    return count;
+}
+
+/* Those that stay, as one that was joined goes soon. */
+static int
+threads_at_rest(void)
+{
+    int least = entries_in("/proc/self/task");
+
+    for (int i = 0; i < 50; i++) {
+        usleep(1000);
+        const int count = entries_in("/proc/self/task");
+        least = count < least ? count : least;
+    }
+    return least;
+}
+
 TEST(threads_start_with_the_first_batch_and_go_with_the_loader)
 {
     const struct setting setting = {.path = file_with(NULL, COUNT),
                                     .batch = 4,
                                     .threads = 3};
-    const int before = entries_in("/proc/self/task");
+    const int before = threads_at_rest();
     struct mxio_loader *loader = loader_of(&setting);
     struct mxio_error err = MXIO_NO_ERROR;
     static struct batch batch;
@@ -928,7 +956,7 @@ TEST(threads_start_with_the_first_batch_and_go_with_the_loader)
     CHECK(before < 0 || entries_in("/proc/self/task") == before + 3);
     mxio_loader_close(loader);
 
-    CHECK_INT(entries_in("/proc/self/task"), before);
+    CHECK_INT(threads_once(before), before);
     mxio_loader_free(loader);
 }
 
@@ -962,7 +990,7 @@ TEST(many_loaders_made_and_dropped_leave_nothing_behind)
                                     .batch = 4,
                                     .threads = 4,
                                     .depth = 3};
-    const int threads = entries_in("/proc/self/task");
+    const int threads = threads_at_rest();
     const int files = entries_in("/proc/self/fd");
 
     for (int i = 0; i < 200; i++) {
@@ -976,7 +1004,7 @@ TEST(many_loaders_made_and_dropped_leave_nothing_behind)
         mxio_loader_free(loader);
     }
 
-    CHECK_INT(entries_in("/proc/self/task"), threads);
+    CHECK_INT(threads_once(threads), threads);
     CHECK_INT(entries_in("/proc/self/fd"), files);
 }
 
@@ -1024,6 +1052,134 @@ TEST(memory_is_used_again)
         free(epoch);
     }
     mxio_loader_free(loader);
+}
+
+TEST(batches_that_are_dropped_together_are_used_again)
+{
+    const struct setting setting = {.path = file_with(NULL, COUNT),
+                                    .batch = 4,
+                                    .threads = 2,
+                                    .depth = 3};
+    struct mxio_loader *loader = loader_of(&setting);
+    struct mxio_delivery kept[5];
+    struct mxio_error err;
+    enum mxio_wait wait;
+    size_t used, idle;
+    CHECK_OK(start(loader, &setting, &err), err);
+    for (int i = 0; i < 5; i++)
+        CHECK_OK(next(loader, &wait, &kept[i], &err), err);
+
+    for (int i = 0; i < 5; i++)
+        mxio_block_release(kept[i].block);
+
+    mxio_loader_memory(loader, &used, &idle);
+    CHECK_INT(used, 3);
+    CHECK_INT(idle, 3); /* prefetch_buffer, and no more */
+    mxio_loader_free(loader);
+}
+
+/* Memory for `count` batches, each with a byte before and behind that must stay. */
+struct lent {
+    size_t block_size, stride, count;
+    uint8_t *bytes;
+};
+
+static uint8_t *
+lent_block(const struct lent *lent, size_t i)
+{
+    return lent->bytes + i * lent->stride + 64;
+}
+
+/* Lend as long as the loader lacks memory. */
+static void
+lend_what_lacks(struct mxio_loader *loader, struct lent *lent)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+
+    for (size_t size; (size = mxio_loader_lacks(loader)) > 0; lent->count++) {
+        if (lent->bytes == NULL) {
+            lent->block_size = size;
+            lent->stride = (size + 64 + 64) / 64 * 64 + 64;
+            lent->bytes = aligned_alloc(64, 16 * lent->stride);
+            MUST(lent->bytes != NULL, "aligned_alloc");
+            memset(lent->bytes, 0xA5, 16 * lent->stride);
+        }
+        MUST(lent->count < 16, "it lacks too much");
+        MUST(mxio_loader_lend(loader, lent_block(lent, lent->count), size, &err) ==
+                 MXIO_OK,
+             err.message);
+    }
+}
+
+/* The number of the block that a batch lies in. */
+static size_t
+place_of(const struct lent *lent, const struct mxio_delivery *delivery)
+{
+    size_t i = 0;
+
+    while (i < lent->count && delivery->block->bytes != lent_block(lent, i))
+        i++;
+    return i;
+}
+
+TEST(batches_lie_in_memory_that_was_lent)
+{
+    struct setting setting = {.path = file_with(NULL, COUNT),
+                              .batch = 4,
+                              .threads = 3,
+                              .depth = 2,
+                              .augmented = true};
+    struct mxio_loader *loader = loader_of(&setting);
+    struct epoch *expected = load(&setting);
+    struct mxio_delivery held[7];
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct lent lent = {.bytes = NULL};
+    enum mxio_wait wait;
+    CHECK_OK(start(loader, &setting, &err), err);
+
+    for (size_t i = 0; i < 7; i++) {
+        lend_what_lacks(loader, &lent);
+        CHECK_INT(lent.count,
+                  3 + i); /* two slots, the empty one, those that are held */
+        CHECK_OK(next(loader, &wait, &held[i], &err), err);
+        CHECK(place_of(&lent, &held[i]) < lent.count);
+        CHECK(i == 0 || held[i].block->bytes != held[i - 1].block->bytes);
+    }
+    CHECK_INT(next(loader, &wait, &held[0], &err), MXIO_ESTATE); /* none was lent */
+    for (size_t i = 0; i < 7; i++)
+        CHECK_BYTES(held[i].block->bytes, expected->batches[i].data, 4 * 192);
+
+    for (size_t i = 0; i < 6; i++)
+        mxio_block_release(held[i].block);
+    CHECK_INT(mxio_loader_lacks(loader), 0);
+    mxio_loader_free(loader);
+    CHECK_BYTES(held[6].block->bytes, expected->batches[6].data, 4 * 192);
+    mxio_block_release(held[6].block);
+    for (size_t i = 0; i < lent.count; i++) {
+        CHECK_INT(lent_block(&lent, i)[-1], 0xA5);
+        CHECK_INT(lent_block(&lent, i)[lent.block_size], 0xA5);
+    }
+    free(lent.bytes);
+    free(expected);
+}
+
+TEST(memory_that_does_not_fit_is_not_taken)
+{
+    const struct setting setting = {.path = file_with(NULL, COUNT), .batch = 4};
+    struct mxio_loader *loader = loader_of(&setting);
+    struct mxio_error err = MXIO_NO_ERROR;
+    const size_t size = mxio_loader_lacks(loader);
+    uint8_t *bytes = aligned_alloc(64, size / 64 * 64 + 128);
+    MUST(bytes != NULL, "aligned_alloc");
+
+    CHECK_INT(mxio_loader_lend(loader, bytes, size - 1, &err), MXIO_EPARAM);
+    CHECK_SAYS(err.message, "memory for a batch must have");
+    CHECK_INT(mxio_loader_lend(loader, bytes + 4, size, &err), MXIO_EPARAM);
+    CHECK_SAYS(err.message, "must begin at a multiple of 16 bytes");
+
+    CHECK_INT(mxio_loader_lacks(loader), size);
+    mxio_loader_free(loader);
+    free(bytes);
 }
 
 static void *
@@ -1241,6 +1397,9 @@ main(void)
     RUN(many_loaders_made_and_dropped_leave_nothing_behind);
     RUN(a_batch_outlives_its_loader_and_is_never_written_again);
     RUN(memory_is_used_again);
+    RUN(batches_that_are_dropped_together_are_used_again);
+    RUN(batches_lie_in_memory_that_was_lent);
+    RUN(memory_that_does_not_fit_is_not_taken);
     RUN(closing_from_elsewhere_wakes_the_consumer_while_workers_are_busy);
     RUN(freeing_does_not_wait_for_the_epoch);
     if (!UNDER_TSAN)

@@ -129,6 +129,38 @@ TEST(blocks_outlive_the_close_of_their_pool)
     mxio_block_release(blocks[2]);
 }
 
+TEST(lent_memory_is_used_and_left_to_its_lender)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_pool *pool;
+    struct mxio_block *blocks[2], *third;
+    uint8_t memory[2][64];
+    CHECK_OK(mxio_pool_new(&pool, 64, 0, &err), err);
+    for (int i = 0; i < 2; i++)
+        CHECK_OK(mxio_pool_lend(pool, memory[i], &err), err);
+    CHECK(counts(pool, 0, 2));
+
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 2; i++)
+            CHECK_OK(mxio_pool_get(pool, &blocks[i], &err), err);
+        CHECK(blocks[0]->bytes != blocks[1]->bytes);
+        CHECK(blocks[0]->bytes == memory[0] || blocks[0]->bytes == memory[1]);
+        CHECK(blocks[1]->bytes == memory[0] || blocks[1]->bytes == memory[1]);
+        CHECK_INT(mxio_pool_get(pool, &third, &err), MXIO_ESTATE);
+        CHECK_SAYS(err.message, "all blocks of 64 bytes that were lent are in use");
+        CHECK(counts(pool, 2, 0));
+        for (int i = 0; i < 2; i++)
+            mxio_block_release(blocks[i]);
+        CHECK(counts(pool, 0, 2)); /* though it keeps none of its own */
+    }
+
+    CHECK_OK(mxio_pool_get(pool, &blocks[0], &err), err);
+    mxio_pool_close(pool);
+    memset(blocks[0]->bytes, 1, 64);
+    mxio_block_release(blocks[0]);
+    memset(memory, 2, sizeof memory);
+}
+
 TEST(a_block_may_be_on_its_own)
 {
     struct mxio_error err = MXIO_NO_ERROR;
@@ -180,8 +212,25 @@ make_block(void *context, struct mxio_error *err)
     return status;
 }
 
+static enum mxio_status
+lend_memory(void *context, struct mxio_error *err)
+{
+    struct mxio_pool *pool;
+    uint8_t memory[64];
+    (void)context;
+
+    enum mxio_status status = mxio_pool_new(&pool, 64, 1, err);
+    if (status != MXIO_OK)
+        return status;
+    status = mxio_pool_lend(pool, memory, err);
+    const bool counted = counts(pool, 0, status == MXIO_OK);
+    mxio_pool_close(pool);
+    return counted ? status : MXIO_ESTATE;
+}
+
 TEST(every_failing_allocation_is_survived_and_not_counted)
 {
+    CHECK_INT(faults_met(lend_memory, NULL), 2);
     CHECK_INT(faults_met(use_pool, NULL), 5);
     CHECK_INT(faults_met(make_block, NULL), 2);
 }
@@ -294,6 +343,7 @@ main(void)
     RUN(no_more_idle_blocks_are_held_than_asked_for);
     RUN(a_pool_that_keeps_nothing_keeps_nothing);
     RUN(blocks_outlive_the_close_of_their_pool);
+    RUN(lent_memory_is_used_and_left_to_its_lender);
     RUN(a_block_may_be_on_its_own);
     RUN(nothing_is_released_and_closed_in_peace);
     RUN(every_failing_allocation_is_survived_and_not_counted);

@@ -683,8 +683,7 @@ TEST(starting_waits_for_the_tickets_that_are_out)
 static void
 make_small(struct desk *desk)
 {
-    desk->tickets.spent.samples = 1000;
-    desk->tickets.spent.stage[MXIO_STAGE_DECODE] = 1000000;
+    desk->tickets.pace = 1000;
 }
 
 TEST(small_samples_are_dealt_in_runs)
@@ -722,6 +721,132 @@ TEST(many_workers_share_a_batch)
     CHECK_INT(ticket.count, 10); /* two batches, two tickets for each and a new one */
     give_good(desk, &ticket);
     desk->tickets.workers = 0;
+    desk_free(desk);
+}
+
+TEST(workers_that_wait_need_no_share)
+{
+    struct desk *desk = desk_new(250, 100, 2, MXIO_END_SHORT, MXIO_RAISE);
+    make_small(desk);
+    desk->tickets.workers = 9;
+    desk->tickets.waiting = 8;
+    desk_start(desk, 0);
+
+    struct mxio_ticket ticket = take(desk);
+
+    CHECK_INT(ticket.count, 32);
+    give_good(desk, &ticket);
+    desk->tickets.workers = desk->tickets.waiting = 0;
+    desk_free(desk);
+}
+
+/* Rows of the ticket behind `count` others, whose rows took so many microseconds. */
+static size_t
+rows_after(int count, uint64_t microseconds)
+{
+    struct desk *desk = desk_new(10000, 1000, 4, MXIO_END_SHORT, MXIO_RAISE);
+    struct mxio_ticket ticket;
+    desk_start(desk, 0);
+
+    for (int i = 0; i < count; i++) {
+        ticket = take(desk);
+        ticket.spent.stage[MXIO_STAGE_DECODE] = microseconds * 1000 * ticket.count;
+        give_good(desk, &ticket);
+    }
+    ticket = take(desk);
+    const size_t rows = ticket.count;
+    give_good(desk, &ticket);
+    desk_free(desk);
+    return rows;
+}
+
+TEST(a_ticket_is_about_200_microseconds_of_rows)
+{
+    CHECK_INT(rows_after(0, 0), 1);
+    CHECK_INT(rows_after(1, 600), 1);
+    CHECK_INT(rows_after(1, 50), 4);
+    CHECK_INT(rows_after(1, 10), 20);
+    CHECK_INT(rows_after(1, 1), 32);
+    CHECK_INT(rows_after(30, 10), 20);
+}
+
+TEST(an_interrupted_ticket_makes_the_next_little_shorter)
+{
+    struct desk *desk = desk_new(10000, 1000, 4, MXIO_END_SHORT, MXIO_RAISE);
+    desk->tickets.pace = 10000;
+    desk_start(desk, 0);
+    struct mxio_ticket ticket = take(desk);
+    CHECK_INT(ticket.count, 20);
+
+    ticket.spent.stage[MXIO_STAGE_DECODE] = 90000000; /* others had the processor */
+    give_good(desk, &ticket);
+
+    ticket = take(desk);
+    CHECK(ticket.count >= 14);
+    give_good(desk, &ticket);
+    desk_free(desk);
+}
+
+TEST(rows_that_become_large_become_tickets_of_their_own)
+{
+    struct desk *desk = desk_new(10000, 1000, 4, MXIO_END_SHORT, MXIO_RAISE);
+    struct mxio_ticket ticket;
+    make_small(desk);
+    desk_start(desk, 0);
+
+    for (int i = 0; i < 50; i++) {
+        ticket = take(desk);
+        CHECK(i > 0 || ticket.count == 32);
+        ticket.spent.stage[MXIO_STAGE_DECODE] = 2000000 * ticket.count;
+        give_good(desk, &ticket);
+    }
+
+    ticket = take(desk);
+    CHECK_INT(ticket.count, 1);
+    give_good(desk, &ticket);
+    desk_free(desk);
+}
+
+/* Wait until so many threads wait and so many tickets are out, five seconds at most. */
+static void
+look_until(struct desk *desk, size_t waiting_wanted, size_t out_wanted, size_t *waiting,
+           size_t *out)
+{
+    for (int i = 0; i < 5000; i++) {
+        pthread_mutex_lock(&desk->tickets.lock);
+        *waiting = desk->tickets.waiting;
+        *out = desk->tickets.out;
+        pthread_mutex_unlock(&desk->tickets.lock);
+        if (*waiting == waiting_wanted && *out == out_wanted)
+            return;
+        usleep(1000);
+    }
+}
+
+TEST(a_free_slot_wakes_as_many_as_it_has_tickets)
+{
+    struct desk *desk = desk_new(20, 2, 1, MXIO_END_SHORT, MXIO_RAISE);
+    pthread_t threads[5];
+    void *taken;
+    size_t waiting = 0, out = 0;
+    desk_start(desk, 0);
+    for (int i = 0; i < 2; i++) {
+        struct mxio_ticket ticket = take(desk);
+        give_good(desk, &ticket);
+    }
+    for (int i = 0; i < 5; i++)
+        pthread_create(&threads[i], NULL, take_in_a_thread, &desk->tickets);
+    look_until(desk, 5, 0, &waiting, &out);
+    CHECK_INT(waiting, 5);
+
+    CHECK_INT(next(desk), MXIO_GIVEN);
+
+    look_until(desk, 3, 2, &waiting, &out);
+    CHECK_INT(waiting, 3);
+    CHECK_INT(out, 2); /* a row each */
+    CHECK(mxio_tickets_stop(&desk->tickets, 5000));
+    for (int i = 0; i < 5; i++)
+        pthread_join(threads[i], &taken);
     desk_free(desk);
 }
 
@@ -858,6 +983,11 @@ main(void)
     RUN(starting_waits_for_the_tickets_that_are_out);
     RUN(small_samples_are_dealt_in_runs);
     RUN(many_workers_share_a_batch);
+    RUN(workers_that_wait_need_no_share);
+    RUN(a_ticket_is_about_200_microseconds_of_rows);
+    RUN(an_interrupted_ticket_makes_the_next_little_shorter);
+    RUN(rows_that_become_large_become_tickets_of_their_own);
+    RUN(a_free_slot_wakes_as_many_as_it_has_tickets);
     RUN(bad_rows_of_a_run_are_known_each);
     RUN(wrapped_positions_belong_to_the_next_epoch);
     RUN(the_count_and_the_offsets_are_those_of_the_records);
