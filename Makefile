@@ -81,10 +81,12 @@ cover: ## lines that no test reaches: C by gcov, Python by coverage
 	$(PYTHON) -m coverage run -m pytest
 	$(PYTHON) -m coverage report --show-missing --skip-covered
 
-soak: ## long runs, not in CI: memory, exits; every fuzz target for 10 minutes
+soak: ## long runs, not in CI: memory, exits; fuzzing, entropy for 30 minutes, all else for 10
 	$(PYTHON) -m pytest -m soak
 	for target in tests/fuzz/fuzz_*.c; do \
-	    name=$$(basename $$target .c); $(MAKE) fuzz T=$${name#fuzz_} S=600 || exit 1; \
+	    name=$$(basename $$target .c); seconds=600; \
+	    if [ $$name = fuzz_entropy ]; then seconds=1800; fi; \
+	    $(MAKE) fuzz T=$${name#fuzz_} S=$$seconds || exit 1; \
 	done
 
 # The extra [integration] has the packages; tests/integration/clients.py says how to get the
