@@ -9,7 +9,7 @@ set -eu
 
 packages() {
     case $1 in
-    mxnet) echo "mxnet==1.9.1 numpy==1.23.5" ;;
+    mxnet) echo "mxnet==1.9.1 numpy==1.23.5 opencv-python-headless==4.8.1.78" ;;
     dali) echo "nvidia-dali-cuda120==2.4.0 numpy==2.4.6" ;;
     tf) echo "tensorflow-cpu==2.21.0" ;;
     torch) echo "torch==2.13.0 torchvision==0.28.0 opencv-python-headless numpy==2.4.6" ;;
