@@ -34,6 +34,7 @@ TESTED_ELSEWHERE = {
     "kernels_color": "test_color.c holds it against OpenCV's numbers",
     "kernels_color_avx2": "test_color.c compares it with the scalar kernels",
     "kernels_jpeg_avx2": "test_kernels_jpeg.c compares it with the scalar kernels",
+    "kernels_jpeg_neon": "test_kernels_jpeg.c, as arm64 (make neon)",
     "kernels_color_neon": "test_color.c, as arm64 (make neon)",
     "kernels_values_avx2": "test_kernels_values.c speaks of each level",
     "kernels_values_neon": "test_kernels_values.c, as arm64 (make neon)",

@@ -18,6 +18,8 @@ descaled(uint32_t value, unsigned shift)
 {
     const int32_t out = (int32_t)(value + (UINT32_C(1) << (shift - 1))) >> shift;
 
+    if (DCT_WRAPS)
+        return (int16_t)out;
     return (int16_t)(out < INT16_MIN ? INT16_MIN : out > INT16_MAX ? INT16_MAX : out);
 }
 

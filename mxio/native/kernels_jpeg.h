@@ -1,8 +1,8 @@
 /*
  * From coefficients of JPEG to pixels: kernels as those of kernels.h, the scalar functions
- * the truth. Bytes are those of libjpeg-turbo's vector code, whose numbers are 16 bits
- * wide where its plain code has 32: only coefficients that no encoder makes tell the two
- * apart.
+ * the truth. Bytes are those of libjpeg-turbo's vector code for the same processor, whose
+ * numbers are 16 bits wide where its plain code has 32: only coefficients that no encoder
+ * makes tell them apart.
  *
  * Threads: pure functions.
  */
@@ -46,6 +46,8 @@ extern const struct mxio_jpeg_kernels mxio_jpeg_kernels_scalar;
 
 #if defined __x86_64__
 extern const struct mxio_jpeg_kernels mxio_jpeg_kernels_avx2;
+#elif defined __AARCH64EL__
+extern const struct mxio_jpeg_kernels mxio_jpeg_kernels_neon;
 #endif
 
 #endif

@@ -2,6 +2,16 @@
 #ifndef MXIO_KERNELS_JPEG_INNER_H
 #define MXIO_KERNELS_JPEG_INNER_H
 
+#include <stdbool.h>
+
+/* What is too large for the 16 bits between the two passes of the transform wraps in
+ * libjpeg-turbo's NEON code; its code for x86 clamps it. */
+#if defined __AARCH64EL__
+enum { DCT_WRAPS = true };
+#else
+enum { DCT_WRAPS = false };
+#endif
+
 enum {
     /* Factors of the transform are multiples of 2 ** -DCT_BITS; between its two passes
      * values have DCT_EXTRA bits behind the point, and 3 more come from its scale. */

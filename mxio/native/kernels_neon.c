@@ -354,7 +354,7 @@ flip_row(uint8_t *out, const uint8_t *row, size_t width, int channels)
 const struct mxio_kernels mxio_kernels_neon = {
     .name = "neon",
     .color = &mxio_color_kernels_neon,
-    .jpeg = &mxio_jpeg_kernels_scalar, /* libjpeg's NEON is faster */
+    .jpeg = &mxio_jpeg_kernels_neon,
     .values = &mxio_value_kernels_neon,
     .unfilter_row = mxio_unfilter_row_neon,
     .stretch_row = stretch_row,
