@@ -74,8 +74,6 @@ class Outputs:
     def of(cls, output: str, suffix: str = "", keeps_done: bool = False) -> Outputs:
         """With the names that belong to an output."""
         stem = os.path.splitext(output)[0]
-        if f"{stem}.idx" == output:
-            raise ValueError(f"output must not have the name of an index, got {output}")
         return cls(
             output + suffix,
             f"{stem}.idx{suffix}",

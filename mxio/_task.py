@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TypedDict
 
 from mxio import _core
-from mxio._atomic import naming
+from mxio._atomic import naming, refuse_replacing
 from mxio._recipe import Recipe
 
 __all__ = ["Settings", "Task", "make_task"]
@@ -63,12 +63,8 @@ class Task:
             )
 
     def check_outputs(self, *paths: str) -> None:
-        """ValueError when one of the files to be written is the list."""
-        for path in filter(None, paths):
-            if os.path.realpath(path) == os.path.realpath(self.list_path):
-                raise ValueError(
-                    f"the output {path} would replace the list {self.list_path}"
-                )
+        """ParameterError when one of these files would replace the list, or another."""
+        refuse_replacing(filter(None, paths), [self.list_path])
 
     def digest(self) -> str:
         """Of all that decides the bytes of all parts, but where the images are.

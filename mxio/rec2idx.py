@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mxio._atomic import atomic_text
+from mxio._atomic import atomic_text, refuse_replacing
 from mxio._core import RecordFile
 from mxio.errors import MxioError
 
@@ -31,8 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def write_index(record_path: str, index_path: str) -> int:
     """Write the index, whole or not at all; gives the number of records.
 
-    DataError when a record is damaged; OSError naming the file.
+    DataError when a record is damaged; ParameterError when the index would replace the
+    records; OSError naming the file.
     """
+    refuse_replacing([index_path], [record_path])
     record = RecordFile(record_path)
     with atomic_text(index_path) as index:
         count, offset = 0, 0

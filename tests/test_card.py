@@ -283,7 +283,7 @@ def test_a_wrong_argument_is_told(
 
 
 def test_the_file_itself_is_not_written_over(ten: DataSet) -> None:
-    with pytest.raises(ParameterError, match="out must not be the file"):
+    with pytest.raises(ParameterError, match="would replace a file"):
         mxio.card(ten.rec, ten.rec)
 
 

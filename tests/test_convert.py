@@ -478,7 +478,7 @@ def test_a_cifar_file_of_an_odd_size_is_told(tmp_path: Path, size: int) -> None:
         ({"encoding": ".gif"}, "encoding must be .png or .jpg, got '.gif'"),
         ({"quality": 0}, r"quality must be in \[1, 100\], got 0"),
         ({"coarse": True}, "coarse is for cifar100, the source is rec"),
-        ({"target": "in.rec"}, "source and target must be two"),
+        ({"target": "in.rec"}, "would replace a file that is read"),
     ],
 )
 def test_a_wrong_argument_is_told(

@@ -126,8 +126,8 @@ def test_a_wrong_setting_is_named_with_what_would_be_right(
         (["prefix", "root", "--train-ration", "1"], "did you mean --train-ratio?"),
         (["prefix", "root", "--list=maybe"], "list"),
         (["prefix"], "root"),
-        (["a.lst", "root", "out.idx"], "must not have the name of an index"),
-        (["a.lst", "root", "a.lst"], "would replace the list"),
+        (["a.lst", "root", "out.idx"], "would replace a file that is written, too"),
+        (["a.lst", "root", "a.lst"], "would replace a file that is read"),
     ],
 )
 def test_a_wrong_command_line_is_code_2(

@@ -161,7 +161,7 @@ def test_another_interval_is_refused(mixed: Path, restart: int) -> None:
 
 
 def test_the_input_is_not_replaced(mixed: Path) -> None:
-    with pytest.raises(ParameterError, match="output must be another file"):
+    with pytest.raises(ParameterError, match="would replace a file"):
         mxio.repack(mixed, mixed)
 
 

@@ -392,7 +392,7 @@ def test_merging_tells_what_it_wrote_and_what_is_not_there(
         (["--worker", "3/2"], "0 <= i < n, got 3/2"),
         (["--ray"], "ray needs shards"),
         (["--ray=x", "--worker", "0/2"], "worker and ray exclude each other"),
-        (["--shards", "2", "--report", "LIST"], "would replace the list"),
+        (["--shards", "2", "--report", "LIST"], "would replace a file that is read"),
     ],
 )
 def test_arguments_that_do_not_go_together_are_code_2(

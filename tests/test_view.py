@@ -201,7 +201,7 @@ def test_an_unknown_option_is_told_with_the_nearest(
 def test_the_file_itself_is_not_drawn_over(ten: DataSet) -> None:
     before = ten.rec.read_bytes()
 
-    with pytest.raises(ParameterError, match="out must not be the file"):
+    with pytest.raises(ParameterError, match="would replace a file"):
         mxio.view(ten.rec, ten.rec)
 
     assert ten.rec.read_bytes() == before

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mxio._atomic import naming
+from mxio._atomic import naming, refuse_replacing
 from mxio.errors import DataError, ParameterError
 from mxio.tools._command import progress_bar
 from mxio.tools._heads import HeadReader
@@ -82,6 +82,10 @@ class Source:
         progress: bool = False,
     ) -> None:
         self.path = os.fspath(path)
+        beside = index_of(self.path)
+        self.files = [self.path, beside]  # outputs must not replace them
+        if path_imgidx is not None:
+            self.files.append(os.fspath(path_imgidx))
         offsets, ends, ids = array("Q"), array("Q"), array("Q")
         labels, headed = array("d"), array("b")
         with (
@@ -135,6 +139,13 @@ class Source:
                 + (f" and {len(missing) - 1} others" if len(missing) > 1 else "")
             )
         return np.array([key in wanted for key in own], bool)
+
+    def check_outputs(self, outputs: Iterable[str | os.PathLike[str]]) -> None:
+        """ParameterError when one of these .rec files, or its index, would replace a
+        file of the source, or another output.
+        """
+        files = [file for path in outputs for file in (path, index_of(path))]
+        refuse_replacing(files, self.files)
 
     def _read_index(self, given: str | os.PathLike[str] | None) -> None:
         path = index_of(self.path) if given is None else os.fspath(given)
@@ -196,16 +207,14 @@ def write(
     progress: bool = False,
 ) -> Written:
     """Copy the chosen records, in this order. ParameterError when there are none, or
-    when the output is the input.
+    when the output would replace a file of the source.
     """
     target = os.fspath(output)
     if len(chosen) == 0:
         raise ParameterError(f"no record of {source.path} is chosen for {target}")
-    if os.path.realpath(target) == os.path.realpath(source.path):
-        raise ParameterError(f"output must be another file than {target}")
     kind, names = source.new_keys(chosen, keys)
     with (
-        RecordCopier(source.path, target) as out,
+        RecordCopier(source.path, target, source.files) as out,
         progress_bar(progress, "copy", len(chosen), "record") as advance,
     ):
         for offset, end in zip(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mxio._atomic import refuse_replacing
 from mxio.errors import DataError, ParameterError
 from mxio.tools._command import (
     Exit,
@@ -20,6 +21,7 @@ from mxio.tools._command import (
     print_json,
     progress_bar,
 )
+from mxio.tools._index import index_of
 
 if TYPE_CHECKING:
     from mxio.tools._command import Commands
@@ -90,14 +92,13 @@ def convert(
     if target_kind not in TARGET_KINDS:
         kinds = ", ".join(TARGET_KINDS)
         raise ParameterError(f"target_kind must be one of {kinds}, got {target_kind!r}")
-    for path in paths:
-        if os.path.realpath(path) == os.path.realpath(out):
-            raise ParameterError(f"source and target must be two, got {path} twice")
     names = read_classes(classes) if classes is not None else ()
     read = _read(source_kind, paths, encoding, quality, coarse)
     read = replace(read, classes=names or read.classes)
     sink_of = {"rec": RecordSink, "folder": FolderSink, "webdataset": TarSink}
     with locked(f"{out}.lock"), sink_of[target_kind](out, read.classes) as sink:
+        indices = map(index_of, paths) if source_kind == "rec" else ()
+        refuse_replacing(sink.files, [*paths, *indices])
         count = move(read, sink, progress=progress)
     return ConvertReport(sink.files, count, list(read.classes))
 

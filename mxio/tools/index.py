@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mxio._atomic import atomic_text
+from mxio._atomic import atomic_text, refuse_replacing
 from mxio.tools._command import Exit, add_quiet, new_parser, progress_bar
 from mxio.tools._heads import HeadReader
 from mxio.tools._index import index_of
@@ -43,10 +43,11 @@ def index(
         record has one of its own, else numbers.
 
     DataError, naming record and byte, when the file is damaged, or when a record has no
-    id to be its key; OSError.
+    id to be its key; ParameterError when the index would replace the file; OSError.
     """
     source = os.fspath(path)
     target = index_of(source) if output is None else os.fspath(output)
+    refuse_replacing([target], [source])
     numbering = Numbering(keys)
     offsets = []
     with (

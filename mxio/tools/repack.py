@@ -139,16 +139,13 @@ def repack(
             f"restart must be in [1, {_core.MAX_RESTART}] MCUs, got {restart}"
         )
     source = Source(path, path_imgidx, progress)
-    target = os.fspath(output)
-    if os.path.realpath(target) == os.path.realpath(source.path):
-        raise ParameterError(f"output must be another file than {target}")
     count = len(source)
     _, names = source.new_keys(np.arange(count), new_keys)
     worker = _Repacker(source, restart)
     kept: Counter[str] = Counter()
     damaged = []
     with (
-        RecordCopier(source.path, target) as out,
+        RecordCopier(source.path, output, source.files) as out,
         progress_bar(progress, "repack", count, "record") as advance,
     ):
         for ordinal, made in in_order(worker.make, range(count), threads or cores()):

@@ -59,11 +59,12 @@ def split(
             raise ParameterError(
                 f"part {name!r} gets none of the {len(source)} records of {source.path}"
             )
-    written = {}
-    for name, part in parts.items():
-        output = f"{os.fspath(prefix)}_{name}.rec"
-        written[name] = write(source, np.sort(part), output, new_keys, progress)
-    return written
+    outputs = {name: f"{os.fspath(prefix)}_{name}.rec" for name in parts}
+    source.check_outputs(outputs.values())
+    return {
+        name: write(source, np.sort(part), outputs[name], new_keys, progress)
+        for name, part in parts.items()
+    }
 
 
 def _wanted(
