@@ -134,8 +134,8 @@ def pack_list(
     Raises DataError for the first bad line with on_error="fail", when not one line
     could be packed, and when label_width does not fit the list; OSError naming the file
     that cannot be read or written; MxioError when another run writes the same output;
-    ValueError for arguments out of range, and when what is to be resumed was made with
-    others.
+    ParameterError for arguments out of range, and when what is to be resumed was made
+    with others.
     """
     list_path = os.fspath(list_path)
     output = os.path.splitext(list_path)[0] + ".rec" if output is None else output
@@ -166,7 +166,9 @@ def pack_task(
     line can be packed.
     """
     if not 0 <= num_thread <= _THREADS_MAX:
-        raise ValueError(f"num_thread must be in [0, {_THREADS_MAX}], got {num_thread}")
+        raise ParameterError(
+            f"num_thread must be in [0, {_THREADS_MAX}], got {num_thread}"
+        )
     digest = task.digest() if digest is None else digest
     if resume and outputs.keeps_done:
         found = read_done(outputs, task, digest)

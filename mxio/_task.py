@@ -11,6 +11,7 @@ from typing import TypedDict
 from mxio import _core
 from mxio._atomic import naming, refuse_replacing
 from mxio._recipe import Recipe
+from mxio.errors import ParameterError
 
 __all__ = ["Settings", "Task", "make_task"]
 
@@ -51,14 +52,16 @@ class Task:
 
     def __post_init__(self) -> None:
         if self.on_error not in ("skip", "fail"):
-            raise ValueError(
+            raise ParameterError(
                 f'on_error must be "skip" or "fail", got {self.on_error!r}'
             )
         if self.label_width is not None and self.label_width < 1 + self.pack_label:
             least = "2 with pack_label" if self.pack_label else "1"
-            raise ValueError(f"label_width must be >= {least}, got {self.label_width}")
+            raise ParameterError(
+                f"label_width must be >= {least}, got {self.label_width}"
+            )
         if not 0 <= self.part < self.nsplit:
-            raise ValueError(
+            raise ParameterError(
                 f"part must be in [0, nsplit = {self.nsplit}), got {self.part}"
             )
 
@@ -98,7 +101,7 @@ def make_task(
     nsplit: int = 1,
     part: int = 0,
 ) -> Task:
-    """The task that arguments of `pack_list` describe; ValueError for wrong ones."""
+    """The task that arguments of `pack_list` describe. ParameterError."""
     recipe = Recipe(
         resize=resize,
         center_crop=center_crop,

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ from mxio.cli import main
 from mxio.errors import DataError, MxioError, ParameterError, system_error
 from mxio.tools import quickstart as tool
 from tests.conftest import run_python
+
+FILES = Path(__file__).parent / "golden/files"
 
 
 @pytest.fixture
@@ -137,6 +140,62 @@ def test_a_reader_that_goes_away_ends_it_without_a_word() -> None:
         told = process.stderr.read()
 
     assert (process.returncode, told) == (4, b"")
+
+
+@pytest.mark.parametrize("command", [["im2rec"], ["rec2idx", "tiny10.rec", "x.idx"]])
+def test_a_reader_that_goes_away_ends_the_other_commands_likewise(
+    command: list[str], tmp_path: Path
+) -> None:
+    # They ended in a traceback.
+    shutil.copy(FILES / "tiny10.rec", tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-m", f"mxio.{command[0]}", *command[1:]],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        told = process.stderr.read()
+
+    assert (process.returncode, told) == (4, b"")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8:strict"])
+@pytest.mark.parametrize("name", ["\xe9.rec", os.fsdecode(b"no-text-\xff.rec")])
+def test_names_that_the_output_cannot_show_are_escaped(
+    name: str, encoding: str, tmp_path: Path
+) -> None:
+    # It ended in a UnicodeEncodeError.
+    shutil.copy(FILES / "tiny10.rec", tmp_path / name)
+    shown = name.encode(encoding.partition(":")[0], "backslashreplace")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mxio.cli", "verify", name],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(shown + b": good: 10 records")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_nothing(closed: str, tmp_path: Path) -> None:
+    # Without an output it ended in an AttributeError.
+    shutil.copy(FILES / "tiny10.rec", tmp_path)
+    program = [sys.executable, "-m", "mxio.cli", "index", "tiny10.rec"]
+
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *program], cwd=tmp_path, check=False
+    )
+
+    assert done.returncode == 0
+    lines = (tmp_path / "tiny10.idx").read_text().splitlines()
+    assert len(lines) == 10
+    assert all(re.fullmatch(r"\d+\t\d+", line) for line in lines)
 
 
 @pytest.mark.parametrize(

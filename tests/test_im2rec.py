@@ -234,10 +234,10 @@ def test_the_spellings_of_old_scripts_are_understood(
 def test_a_root_without_images_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tmp_path / "x"), str(tmp_path), "--list"]) == 1
+    assert main([str(tmp_path / "x"), str(tmp_path), "--list"]) == 4
     assert "recursive looks into its folders" in capsys.readouterr().err
 
-    assert main([str(tmp_path / "x"), str(tmp_path / "none"), "--list"]) == 1
+    assert main([str(tmp_path / "x"), str(tmp_path / "none"), "--list"]) == 4
     assert "none" in capsys.readouterr().err
 
 
@@ -267,7 +267,7 @@ def test_a_prefix_without_list_is_an_error(
 ) -> None:
     code = main([str(tmp_path / "x"), str(tmp_path)])
 
-    assert code == 1
+    assert code == 4
     assert "--list makes one" in capsys.readouterr().err
 
 
@@ -355,7 +355,7 @@ def test_a_missing_list_or_folder_is_named(
 
     code = main([str(lst), str(tmp_path), str(out)])
 
-    assert code == 1
+    assert code == 4
     assert str(lst if place == "list" else out) in capsys.readouterr().err
 
 

@@ -102,7 +102,7 @@ def test_rec2idx_never_replaces_the_records(
 ) -> None:
     before = contents(folder)
 
-    assert rec2idx.main(["data.rec", "data.rec"]) == 1
+    assert rec2idx.main(["data.rec", "data.rec"]) == 2
     assert "would replace a file that is read" in capsys.readouterr().err
     assert contents(folder) == before
 
