@@ -1,19 +1,22 @@
 """mxio.cli and mxio.quickstart: the command line, and what it says when it fails."""
 
 import importlib.util
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import mxio
-from mxio import cli, quickstart
+from mxio import cli, im2rec, quickstart
 from mxio.cli import main
 from mxio.errors import DataError, MxioError, ParameterError, system_error
 from mxio.tools import quickstart as tool
@@ -196,6 +199,58 @@ def test_closed_streams_change_nothing(closed: str, tmp_path: Path) -> None:
     lines = (tmp_path / "tiny10.idx").read_text().splitlines()
     assert len(lines) == 10
     assert all(re.fullmatch(r"\d+\t\d+", line) for line in lines)
+
+
+_JSON: dict[str, Any] = {  # what each command prints beside "schema"
+    "info in.rec": {"files"},
+    "verify in.rec": {"files"},
+    "repair in.rec out.rec": mxio.RepairReport,
+    "index in.rec": mxio.IndexReport,
+    "view in.rec": mxio.ViewReport,
+    "card in.rec --seconds 0": mxio.CardReport,
+    "convert in.rec out.tar": mxio.ConvertReport,
+    "subset in.rec out.rec --slice 0:2": mxio.Written,
+    "split in.rec out --counts a=2": {"parts"},
+    "shuffle in.rec out.rec": mxio.Written,
+    "repack in.rec out.rec": mxio.RepackReport,
+    "extract in.rec out": mxio.ExtractReport,
+    "bench in.rec --seconds 0.01 --threads 1": mxio.BenchReport,
+    "doctor in.rec": mxio.DoctorReport,
+    "merge out.rec": mxio.MergeReport,
+}
+
+
+@pytest.mark.parametrize("words", _JSON)
+def test_json_is_one_object_with_the_fields_of_the_result(
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # index, subset, split, shuffle, extract and merge had no --json.
+    monkeypatch.chdir(tmp_path)
+    save_pictures(tmp_path / "im", ["a"], each=4)
+    assert im2rec.main(["in", "im", "--list", "--recursive", "--quiet"]) == 0
+    assert im2rec.main(["in", "im", "--quiet"]) == 0
+    (tmp_path / "in.lst").rename("out.lst")
+    assert im2rec.main(["out", "im", "--shards", "2", "--quiet"]) == 0
+    kind = _JSON[words]
+    wanted = kind if isinstance(kind, set) else {field.name for field in fields(kind)}
+    capsys.readouterr()
+
+    code = main([*words.split(), "--json"])
+
+    printed, told = capsys.readouterr()
+    assert (code, told, printed.count("\n")) == (0, "", 1)
+    found = json.loads(printed)
+    assert found["schema"] == 1
+    assert set(found) == wanted | {"schema"}
+
+
+def test_every_command_with_text_for_output_has_json() -> None:
+    tested = {words.split()[0] for words in _JSON}
+
+    assert set(cli.SUBCOMMANDS) - tested == {"quickstart", "cat", "download"}
 
 
 @pytest.mark.parametrize(

@@ -538,7 +538,7 @@ def test_the_command_converts_and_reports(
 
     code = main(["convert", str(zoo), str(out), "--json"])
 
-    report = json.loads(capsys.readouterr().out)["report"]
+    report = json.loads(capsys.readouterr().out)
     assert code == 0
     assert report["samples"] == 4
     assert report["files"] == [str(out), str(tmp_path / "zoo.classes.txt")]

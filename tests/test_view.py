@@ -266,7 +266,7 @@ def test_the_command_reports_as_json(
         ]
     )
 
-    report = json.loads(capsys.readouterr().out)["report"]
+    report = json.loads(capsys.readouterr().out)
     assert code == 0
     assert report["records"] == [1, 3]
     assert (report["out"], report["damaged"]) == (str(out), [])

@@ -125,7 +125,7 @@ def new_parser(
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """--json, which every subcommand that only reads has."""
+    """--json, which every subcommand has whose output is text."""
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object instead of text"
     )
@@ -156,9 +156,9 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
-def print_json(**fields: Any) -> None:
-    """One JSON object on stdout, with "schema" first; dataclasses become objects."""
-    print(json.dumps({"schema": SCHEMA, **plain(fields)}, allow_nan=False))
+def print_json(result: Any) -> None:
+    """One JSON object on stdout: "schema", and the fields of a dataclass or a dict."""
+    print(json.dumps({"schema": SCHEMA, **plain(result)}, allow_nan=False))
 
 
 def plain(value: Any) -> Any:

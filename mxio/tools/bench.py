@@ -321,7 +321,7 @@ def run(options: argparse.Namespace) -> int:
         **augmentation_given(options),
     )
     if options.json:
-        print_json(report=report)
+        print_json(report)
         return Exit.GOOD
     print(f"{report.path}: {report.records} records, {report.bytes / 1e6:.1f} MB")
     kilobytes, megapixels = report.picture_bytes / 1e3, report.picture_pixels / 1e6

@@ -188,7 +188,7 @@ def run(options: argparse.Namespace) -> int:
         progress=not options.quiet,
     )
     if options.json:
-        print_json(report=report)
+        print_json(report)
     else:
         found = f"{report.records} records, {report.damaged} damaged"
         print(f"{report.out}: {found}")

@@ -222,7 +222,7 @@ def run(options: argparse.Namespace) -> int:
         progress=not options.quiet,
     )
     if options.json:
-        print_json(report=report)
+        print_json(report)
     else:
         print(f"{report.files[0]}: {report.samples} images")
     return Exit.GOOD

@@ -12,7 +12,14 @@ from mxio._atomic import naming, write_file
 from mxio._formats import suffix_of
 from mxio.errors import DataError, ParameterError
 from mxio.recordio import unpack
-from mxio.tools._command import Exit, add_quiet, new_parser, progress_bar
+from mxio.tools._command import (
+    Exit,
+    add_json,
+    add_quiet,
+    new_parser,
+    print_json,
+    progress_bar,
+)
 from mxio.tools._source import Selection, Source, add_selection, selection_of
 
 if TYPE_CHECKING:
@@ -138,6 +145,7 @@ def add_parser(commands: Commands) -> None:
         "--index", metavar="IDX", help="(default: beside FILE, if there is one)"
     )
     add_selection(parser)
+    add_json(parser)
     add_quiet(parser)
 
 
@@ -156,6 +164,9 @@ def run(options: argparse.Namespace) -> int:
     except DataError as error:
         hint = " (--payload takes any record)" if error.path is None else ""
         raise DataError(f"{error}{hint}", error.path) from None
+    if options.json:
+        print_json(report)
+        return Exit.GOOD
     left_out = f"; {report.empty} records have no picture" if report.empty else ""
     print(f"{report.folder}: {report.files} files, {report.bytes} bytes{left_out}")
     return Exit.GOOD

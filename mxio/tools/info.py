@@ -288,7 +288,7 @@ def run(options: argparse.Namespace) -> int:
         if not options.json:
             _tell(report)
     if options.json:
-        print_json(files=reports)
+        print_json({"files": reports})
     return Exit.GOOD
 
 

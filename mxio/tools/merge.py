@@ -17,7 +17,14 @@ from mxio._draft import Draft
 from mxio._manifest import SUFFIX, Shard, shifted_index, write_manifest
 from mxio._packing import Outputs
 from mxio.errors import DataError, ParameterError
-from mxio.tools._command import Exit, add_quiet, new_parser, progress_bar
+from mxio.tools._command import (
+    Exit,
+    add_json,
+    add_quiet,
+    new_parser,
+    print_json,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
     from mxio.tools._command import Commands
@@ -221,12 +228,15 @@ def add_parser(commands: Commands) -> None:
         metavar="SHARD",
         help="the .rec files (default: those named after OUTPUT)",
     )
+    add_json(parser)
     add_quiet(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the command line says; gives the exit code."""
     report = merge(options.output, options.shards, progress=not options.quiet)
-    if not options.quiet:
+    if options.json:
+        print_json(report)
+    else:
         print(f"{report.output}: {report.records} records of {report.shards} shards")
     return Exit.GOOD

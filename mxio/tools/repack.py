@@ -210,17 +210,18 @@ def run(options: argparse.Namespace) -> int:
         progress=not options.quiet,
     )
     if options.json:
-        print_json(**vars(report))
+        print_json(report)
     else:
         _tell(report)
     return Exit.PROBLEM if report.damaged else Exit.GOOD
 
 
 def _tell(report: RepackReport) -> None:
-    change = 100 * (report.bytes_after / report.bytes_before - 1)
+    before = report.bytes_before
+    change = report.bytes_after / before - 1 if before else 0.0
     print(
         f"{report.output}: {report.records} records, {report.pictures} JPEGs written"
-        f" anew, {report.bytes_after} bytes ({change:+.1f} %); {report.index}"
+        f" anew, {report.bytes_after} bytes ({change:+.1%}); {report.index}"
     )
     for reason, count in sorted(report.kept.items()):
         print(f"  {count} as they are: {reason}")

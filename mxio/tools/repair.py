@@ -192,7 +192,7 @@ def run(options: argparse.Namespace) -> int:
         progress=not options.quiet,
     )
     if options.json:
-        print_json(**vars(report))
+        print_json(report)
     else:
         _tell(report)
     return Exit.GOOD

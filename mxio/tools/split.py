@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mxio.errors import ParameterError
-from mxio.tools._command import Exit, add_quiet, new_parser
+from mxio.tools._command import Exit, add_json, add_quiet, new_parser, print_json
 from mxio.tools._source import NewKeys, Source, Written, add_keys, tell, write
 
 if TYPE_CHECKING:
@@ -151,6 +151,7 @@ def add_parser(commands: Commands) -> None:
         "--seed", type=int, default=0, metavar="N", help="(default: %(default)s)"
     )
     add_keys(parser)
+    add_json(parser)
     add_quiet(parser)
 
 
@@ -194,5 +195,8 @@ def run(options: argparse.Namespace) -> int:
         new_keys=options.keys,
         progress=not options.quiet,
     )
-    tell(written.values())
+    if options.json:
+        print_json({"parts": written})
+    else:
+        tell(written.values())
     return Exit.GOOD

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mxio.tools._command import Exit, add_quiet, new_parser
+from mxio.tools._command import Exit, add_json, add_quiet, new_parser, print_json
 from mxio.tools._source import (
     NewKeys,
     Selection,
@@ -68,6 +68,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("output", metavar="OUT", help="the .rec to write")
     add_selection(parser)
     add_keys(parser)
+    add_json(parser)
     add_quiet(parser)
 
 
@@ -84,5 +85,8 @@ def run(options: argparse.Namespace) -> int:
         new_keys=options.keys,
         progress=not options.quiet,
     )
-    tell([written])
+    if options.json:
+        print_json(written)
+    else:
+        tell([written])
     return Exit.GOOD

@@ -273,7 +273,7 @@ def run(options: argparse.Namespace) -> int:
         if not options.json:
             _tell(report)
     if options.json:
-        print_json(files=reports)
+        print_json({"files": reports})
     return Exit.GOOD if all(report.good for report in reports) else Exit.PROBLEM
 
 

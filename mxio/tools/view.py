@@ -242,7 +242,7 @@ def run(options: argparse.Namespace) -> int:
         **augmentation_given(options),
     )
     if options.json:
-        print_json(report=report)
+        print_json(report)
     else:
         size = f"{report.width} x {report.height}"
         print(f"{report.out}: {len(report.records)} records, {size}")
