@@ -115,7 +115,7 @@ def repack(
     *,
     restart: int = _core.FAST_RESTART,
     path_imgidx: str | os.PathLike[str] | None = None,
-    new_keys: NewKeys = "keep",
+    keys: NewKeys = "keep",
     threads: int = 0,
     progress: bool = False,
 ) -> RepackReport:
@@ -127,7 +127,7 @@ def repack(
     Any reader of JPEG reads it; mxio's loaders jump to the part that they need.
 
     path_imgidx: the index, by default the one beside the file, if there is one; records
-        that it does not list are not there. new_keys: of the new index, see subset.
+        that it does not list are not there. keys: of the new index, see subset.
     threads: that work; 0 means every core.
 
     What is no JPEG, or cannot be said in baseline, is copied as it is, and so is a JPEG
@@ -140,7 +140,7 @@ def repack(
         )
     source = Source(path, path_imgidx, progress)
     count = len(source)
-    _, names = source.new_keys(np.arange(count), new_keys)
+    _, names = source.new_keys(np.arange(count), keys)
     worker = _Repacker(source, restart)
     kept: Counter[str] = Counter()
     damaged = []
@@ -205,7 +205,7 @@ def run(options: argparse.Namespace) -> int:
         options.output,
         restart=options.restart,
         path_imgidx=options.index,
-        new_keys=options.keys,
+        keys=options.keys,
         threads=options.threads,
         progress=not options.quiet,
     )

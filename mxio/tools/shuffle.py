@@ -24,7 +24,7 @@ def shuffle(
     *,
     seed: int = 0,
     path_imgidx: str | os.PathLike[str] | None = None,
-    new_keys: NewKeys = "keep",
+    keys: NewKeys = "keep",
     progress: bool = False,
 ) -> Written:
     """Copy all records in an order that follows from the seed, 0 to 2**32 - 1.
@@ -38,7 +38,7 @@ def shuffle(
     source = Source(path, path_imgidx, progress)
     # RandomState, as NumPy promises its numbers for all time.
     chosen = np.random.RandomState(seed).permutation(len(source))
-    return write(source, chosen.astype(np.int64), output, new_keys, progress)
+    return write(source, chosen.astype(np.int64), output, keys, progress)
 
 
 def add_parser(commands: Commands) -> None:
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         options.output,
         seed=options.seed,
         path_imgidx=options.index,
-        new_keys=options.keys,
+        keys=options.keys,
         progress=not options.quiet,
     )
     if options.json:

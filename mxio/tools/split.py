@@ -29,7 +29,7 @@ def split(
     stratify: bool = False,
     seed: int = 0,
     path_imgidx: str | os.PathLike[str] | None = None,
-    new_keys: NewKeys = "keep",
+    keys: NewKeys = "keep",
     progress: bool = False,
 ) -> dict[str, Written]:
     """Deal the records to PREFIX_NAME.rec for each name, by chance, as the seed says.
@@ -62,7 +62,7 @@ def split(
     outputs = {name: f"{os.fspath(prefix)}_{name}.rec" for name in parts}
     source.check_outputs(outputs.values())
     return {
-        name: write(source, np.sort(part), outputs[name], new_keys, progress)
+        name: write(source, np.sort(part), outputs[name], keys, progress)
         for name, part in parts.items()
     }
 
@@ -192,7 +192,7 @@ def run(options: argparse.Namespace) -> int:
         stratify=options.stratify,
         seed=options.seed,
         path_imgidx=options.index,
-        new_keys=options.keys,
+        keys=options.keys,
         progress=not options.quiet,
     )
     if options.json:
