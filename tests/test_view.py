@@ -247,8 +247,9 @@ def test_the_command_takes_every_option_of_augmentation(
         assert code == 0, (row.name, capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("shape", ["(3,8,8)", "3,8,8", "3, 8, 8"])
 def test_the_command_reports_as_json(
-    tmp_path: Path, ten: DataSet, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, ten: DataSet, shape: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "sheet.png"
 
@@ -261,7 +262,7 @@ def test_the_command_reports_as_json(
             "--records=1,3",
             "--rand_mirror",
             "--data-shape",
-            "(3,8,8)",
+            shape,
             "--json",
         ]
     )
