@@ -72,9 +72,10 @@ def card(
     from mxio._cores import cores
     from mxio._files import resolve
     from mxio.tools._facts import gather
-    from mxio.tools._gallery import class_names, file_title
+    from mxio.tools._gallery import file_title
     from mxio.tools._index import index_of
     from mxio.tools._page import page
+    from mxio.tools._samples import class_names
     from mxio.tools.bench import bench
 
     if not 0 <= samples <= MOST_SAMPLES:
