@@ -21,7 +21,7 @@ from mxio._lists import EXTENSIONS, ListReport, make_list
 from mxio._packing import PackReport, pack_list
 from mxio._task import make_task
 from mxio.errors import ParameterError, system_error
-from mxio.tools._command import Exit, guarded
+from mxio.tools._command import EXIT_CODES, Exit, guarded
 from mxio.tools.pack import pack
 
 __all__ = ["ListReport", "PackReport", "main", "make_list", "pack_list"]
@@ -314,6 +314,7 @@ def _full_help() -> str:
         "im2rec packs images into RecordIO files, in one of two ways.\n\n"
         f"{_prefix_parser().format_help()}\n\n{_list_parser().format_help()}\nkeys:\n"
         + "".join(f"  {text:<17} {_KEYS[key]}\n" for key, text in shown.items())
+        + f"\n{EXIT_CODES}\n"
     )
 
 

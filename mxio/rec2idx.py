@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mxio._atomic import atomic_text, refuse_replacing
 from mxio._core import RecordFile
-from mxio.tools._command import Exit, guarded
+from mxio.tools._command import EXIT_CODES, Exit, guarded
 
 __all__ = ["main", "write_index"]
 
@@ -14,7 +14,9 @@ __all__ = ["main", "write_index"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit code, a mxio.tools._command.Exit."""
     parser = argparse.ArgumentParser(
-        prog="rec2idx", description="Write the index of a RecordIO file."
+        prog="rec2idx",
+        description="Write the index of a RecordIO file.",
+        epilog=EXIT_CODES,
     )
     parser.add_argument("record", help="path of the .rec file")
     parser.add_argument("index", help="path of the .idx file to write")

@@ -247,6 +247,30 @@ def test_json_is_one_object_with_the_fields_of_the_result(
     assert set(found) == wanted | {"schema"}
 
 
+@pytest.mark.parametrize("command", ["info", "verify", "index", "cat", "card", "view"])
+@pytest.mark.parametrize("name", ["", ".", "/", "fifo"])
+def test_what_is_no_file_is_one_sentence(
+    command: str,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    # The index beside "." ended in a traceback, and card waited for a fifo for ever.
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    if name == "fifo":
+        os.mkfifo(name)
+    if name == "/" and command in ("card", "view"):
+        pytest.skip("they would look into its files")
+
+    code = main([command, name])
+
+    assert code in (2, 4)
+    assert capfd.readouterr().err.count("\n") == 1
+    assert set(os.listdir()) <= {"fifo"}
+
+
 def test_every_command_with_text_for_output_has_json() -> None:
     tested = {words.split()[0] for words in _JSON}
 
