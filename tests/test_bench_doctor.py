@@ -100,6 +100,18 @@ def test_bench_names_a_damaged_record(tmp_path: Path) -> None:
     assert caught.value.record == 1
 
 
+def test_bench_names_a_cut_record_once(tmp_path: Path) -> None:
+    # File and record were told twice in a row.
+    good = record(encoded(picture(1, 9, 9)))
+    rec, _, _ = write_rec(tmp_path, [good, good])
+    rec.write_bytes(rec.read_bytes()[:-40])
+
+    with pytest.raises(DataError) as caught:
+        mxio.bench(rec, seconds=0.01)
+
+    assert str(caught.value).count("record 1") == 1
+
+
 def test_the_command_bench_prints_a_table_or_json(
     photos: DataSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
