@@ -95,8 +95,8 @@ def find_images(root: str, exts: Sequence[str], recursive: bool) -> list[str]:
         if os.path.splitext(path)[1].lower() not in suffixes:
             continue
         if re.search(r"[\t\r\n]", path):
-            problem = "left out, as no list can hold its name"
-            print(f"im2rec: {problem}: {path!r}", file=sys.stderr)
+            problem = "is left out, as no list can hold its name"
+            print(f"{path!r} {problem}", file=sys.stderr)
         else:
             found.append(path)
     if not found:
