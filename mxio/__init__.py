@@ -17,7 +17,7 @@ from mxio.context import Context, cpu, gpu
 from mxio.errors import DataError, MxioError, MXNetError, ParameterError
 
 if TYPE_CHECKING:
-    from mxio.tools._source import Selection, Written
+    from mxio.tools._source import Written
     from mxio.tools.bench import BenchReport, bench
     from mxio.tools.card import CardReport, card
     from mxio.tools.cat import cat
@@ -60,7 +60,6 @@ __all__ = [
     "RecordDataset",
     "RepackReport",
     "RepairReport",
-    "Selection",
     "VerifyReport",
     "ViewReport",
     "Written",
@@ -111,7 +110,6 @@ _TOOLS = {
     "IndexReport": "index",
     "LostBytes": "repair",
     "RepairReport": "repair",
-    "Selection": "_source",
     "VerifyReport": "verify",
     "ViewReport": "view",
     "Written": "_source",

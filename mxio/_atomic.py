@@ -9,10 +9,10 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
-from mxio.errors import system_error
+from mxio.errors import ParameterError, system_error
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -192,6 +192,21 @@ def naming(path: str) -> Iterator[None]:
     except OSError as error:
         text = error.strerror or str(error)
         raise system_error(error.errno or errno.EIO, text, path) from None
+
+
+def refuse_replacing(
+    outputs: Iterable[str | os.PathLike[str]], inputs: Iterable[str | os.PathLike[str]]
+) -> None:
+    """ParameterError when an output would replace one of the inputs, or another one."""
+    roles = {os.path.realpath(path): "is read" for path in inputs}
+    for path in outputs:
+        place = os.path.realpath(path)
+        if place in roles:
+            raise ParameterError(
+                f"the output {os.fspath(path)} would replace a file that "
+                f"{roles[place]}: choose another name"
+            )
+        roles[place] = "is written, too"
 
 
 def refuse_special(target: str) -> None:

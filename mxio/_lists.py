@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from mxio._atomic import atomic_text, naming
-from mxio.errors import system_error
+from mxio.errors import ParameterError, system_error
 
 __all__ = [
     "EXTENSIONS",
@@ -58,13 +58,13 @@ def make_list(
         the two leave something, _val.lst.
     shuffle: in MXNet's order, the same every time.
 
-    Raises ValueError for ratios and chunks out of range, FileNotFoundError when no
+    Raises ParameterError for ratios and chunks out of range, FileNotFoundError when no
     image is found, OSError naming the file that cannot be written.
     """
     if chunks < 1:
-        raise ValueError(f"chunks must be >= 1, got {chunks}")
+        raise ParameterError(f"chunks must be >= 1, got {chunks}")
     if min(train_ratio, test_ratio) < 0 or train_ratio + test_ratio > 1 + 1e-9:
-        raise ValueError(
+        raise ParameterError(
             "train_ratio and test_ratio must be >= 0 and together at most 1, "
             f"got {train_ratio} and {test_ratio}"
         )
@@ -95,8 +95,8 @@ def find_images(root: str, exts: Sequence[str], recursive: bool) -> list[str]:
         if os.path.splitext(path)[1].lower() not in suffixes:
             continue
         if re.search(r"[\t\r\n]", path):
-            problem = "left out, as no list can hold its name"
-            print(f"im2rec: {problem}: {path!r}", file=sys.stderr)
+            problem = "is left out, as no list can hold its name"
+            print(f"{path!r} {problem}", file=sys.stderr)
         else:
             found.append(path)
     if not found:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from mxio._atomic import atomic_text, naming
-from mxio.errors import DataError
+from mxio.errors import DataError, ParameterError
 
-__all__ = ["SUFFIX", "Shard", "files_of", "index_of", "write_manifest"]
+__all__ = [
+    "SUFFIX",
+    "Shard",
+    "expanded",
+    "files_of",
+    "index_of",
+    "refuse_manifest",
+    "write_manifest",
+]
 
 SUFFIX = ".mxio.json"
 _SCHEMA = 1
@@ -59,6 +67,23 @@ def files_of(path: str) -> list[str]:
                 f"{shard.record} has {size} bytes, {shard.bytes} says {path}", path
             )
     return [shard.record for shard in shards]
+
+
+def expanded(paths: Iterable[str]) -> list[str]:
+    """The paths, those of manifests replaced by their files."""
+    files: list[str] = []
+    for path in paths:
+        files += files_of(path) if path.endswith(SUFFIX) else [path]
+    return files
+
+
+def refuse_manifest(path: str) -> None:
+    """ParameterError for a manifest, where one RecordIO file is needed."""
+    if path.endswith(SUFFIX):
+        raise ParameterError(
+            f"{path} is a manifest of several files: name one of them, or join them by "
+            "`mxio merge`"
+        )
 
 
 def index_of(path: str) -> bytes:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mxio import _core
 from mxio._atomic import naming
+from mxio._manifest import refuse_manifest
 
 __all__ = [
     "HEAD_SIZE",
@@ -57,6 +58,7 @@ class Marks:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
+        refuse_manifest(self.path)
         self._file = _core.RecordFile(self.path)  # refuses what is no plain file
         with naming(self.path):
             self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)

@@ -74,8 +74,6 @@ class Outputs:
     def of(cls, output: str, suffix: str = "", keeps_done: bool = False) -> Outputs:
         """With the names that belong to an output."""
         stem = os.path.splitext(output)[0]
-        if f"{stem}.idx" == output:
-            raise ValueError(f"output must not have the name of an index, got {output}")
         return cls(
             output + suffix,
             f"{stem}.idx{suffix}",
@@ -136,8 +134,8 @@ def pack_list(
     Raises DataError for the first bad line with on_error="fail", when not one line
     could be packed, and when label_width does not fit the list; OSError naming the file
     that cannot be read or written; MxioError when another run writes the same output;
-    ValueError for arguments out of range, and when what is to be resumed was made with
-    others.
+    ParameterError for arguments out of range, and when what is to be resumed was made
+    with others.
     """
     list_path = os.fspath(list_path)
     output = os.path.splitext(list_path)[0] + ".rec" if output is None else output
@@ -168,7 +166,9 @@ def pack_task(
     line can be packed.
     """
     if not 0 <= num_thread <= _THREADS_MAX:
-        raise ValueError(f"num_thread must be in [0, {_THREADS_MAX}], got {num_thread}")
+        raise ParameterError(
+            f"num_thread must be in [0, {_THREADS_MAX}], got {num_thread}"
+        )
     digest = task.digest() if digest is None else digest
     if resume and outputs.keeps_done:
         found = read_done(outputs, task, digest)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mxio import _core
 from mxio._codec import MAX_PIXELS, decode_bgr, encode_bgr
+from mxio.errors import ParameterError
 from mxio.image import resize_short
 
 __all__ = ["Recipe"]
@@ -47,9 +48,11 @@ class Recipe:
         for name, allowed in _ALLOWED.items():
             value = getattr(self, name)
             if value not in allowed:
-                raise ValueError(f"{name} must be {_one_of(allowed)}, got {value!r}")
+                raise ParameterError(
+                    f"{name} must be {_one_of(allowed)}, got {value!r}"
+                )
         if self.encoding == ".jpg" and self.quality == 0:
-            raise ValueError("quality must be in [1, 100] for .jpg, got 0")
+            raise ParameterError("quality must be in [1, 100] for .jpg, got 0")
 
     @property
     def _knob(self) -> int:

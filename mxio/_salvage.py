@@ -125,8 +125,11 @@ class _Parser:
         while self.offset < self.size:
             self.marks.forget(self.offset)
             record = self.read(self.offset)
-            if record is None or self.is_implausible(record):
-                yield self.cross_gap()
+            if record is None:
+                yield self.cross_gap(NO_HEAD)
+                continue
+            if record.fault is not None and self.is_implausible(record):
+                yield self.cross_gap(record.fault)
                 continue
             confirmed = record.fault is None and self.is_confirmed(record)
             if confirmed:
@@ -178,7 +181,7 @@ class _Parser:
     def is_implausible(self, record: _Record) -> bool:
         """Whether a length is no length: far beyond all others, or all that is left."""
         usual = min(self.largest or self.size, self.size - record.head)
-        return record.fault is not None and record.length > _FAR * usual
+        return record.length > _FAR * usual
 
     def check_padding(self, record: _Record) -> None:
         """Padding that is not zero means that the length is damaged."""
@@ -230,7 +233,7 @@ class _Parser:
             yield self.skip_to(crossing, record.fault or "bytes of it are missing")
         else:
             yield self.verdict(record, proven)
-            yield self.cross_gap()
+            yield self.cross_gap(NO_HEAD)
 
     def verdict(self, record: _Record, proven: bool) -> Whole | Lost:
         self.offset = record.end
@@ -259,8 +262,10 @@ class _Parser:
         record = self.read(offset)
         return record if record is not None and record.fault is None else None
 
-    def cross_gap(self) -> Lost:
-        """From where no head is to the next record, at this alignment or another."""
+    def cross_gap(self, reason: str) -> Lost:
+        """From where no head is, or a false one, to the next record, at this alignment
+        or another.
+        """
         start = self.offset
         resume = self.marks.resume(start)
         if self.is_damaged_head(start, resume):
@@ -268,8 +273,8 @@ class _Parser:
         for place in self.marks.unaligned(start, resume, start):
             record = self.start_at(place)
             if record is not None and self.is_believable(record):
-                return self.skip_to(place, NO_HEAD)
-        return self.skip_to(resume, NO_HEAD)
+                return self.skip_to(place, reason)
+        return self.skip_to(resume, reason)
 
     def is_believable(self, record: _Record) -> bool:
         """Whether nothing speaks against a record found in a gap."""

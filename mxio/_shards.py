@@ -71,11 +71,11 @@ def shard_name(output: str, shard: int, shards: int) -> str:
 
 
 def make_plan(task: Task, output: str, shards: int, reports: bool) -> Plan:
-    """The plan for `shards` files; ValueError when that many cannot be."""
+    """The plan for `shards` files; ParameterError when that many cannot be."""
     if not 1 <= shards <= _SHARDS_MAX:
-        raise ValueError(f"shards must be in [1, {_SHARDS_MAX}], got {shards}")
+        raise ParameterError(f"shards must be in [1, {_SHARDS_MAX}], got {shards}")
     if task.nsplit != 1:
-        raise ValueError(f"shards do not go with nsplit, got {task.nsplit}")
+        raise ParameterError(f"shards do not go with nsplit, got {task.nsplit}")
     whole = replace(task, nsplit=shards)
     return Plan(task, whole.digest(), output, shards, reports)
 

@@ -3,6 +3,7 @@
 Drawn with Pillow and the font that comes with it, so that it looks the same everywhere.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,12 @@ class Cell:
     picture: NDArray[np.uint8]
     label: str
     note: str
+
+
+def _without_accent(sign: str) -> str:
+    """The letter without its accent: the font has ASCII and little else."""
+    base = unicodedata.normalize("NFKD", sign)[:1]
+    return base if base.isascii() else sign
 
 
 def contact_sheet(
@@ -151,10 +158,11 @@ class _Canvas:
     ) -> None:
         """One line, shortened until it fits `room` pixels."""
         font = ImageFont.load_default(size)
-        short, kept = text, len(text)
+        plain = "".join(map(_without_accent, text))
+        short, kept = plain, len(plain)
         while kept and font.getlength(short) > room:
             kept -= 1
-            short = text[:kept].rstrip() + "..."
+            short = plain[:kept].rstrip() + "..."
         self.grow(self.top + CELL)
         place = (left, self.top if top is None else top)
         self.pen.text(place, short, fill=colour, font=font, anchor=anchor)

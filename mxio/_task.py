@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TypedDict
 
 from mxio import _core
-from mxio._atomic import naming
+from mxio._atomic import naming, refuse_replacing
 from mxio._recipe import Recipe
+from mxio.errors import ParameterError
 
 __all__ = ["Settings", "Task", "make_task"]
 
@@ -51,24 +52,22 @@ class Task:
 
     def __post_init__(self) -> None:
         if self.on_error not in ("skip", "fail"):
-            raise ValueError(
+            raise ParameterError(
                 f'on_error must be "skip" or "fail", got {self.on_error!r}'
             )
         if self.label_width is not None and self.label_width < 1 + self.pack_label:
             least = "2 with pack_label" if self.pack_label else "1"
-            raise ValueError(f"label_width must be >= {least}, got {self.label_width}")
+            raise ParameterError(
+                f"label_width must be >= {least}, got {self.label_width}"
+            )
         if not 0 <= self.part < self.nsplit:
-            raise ValueError(
+            raise ParameterError(
                 f"part must be in [0, nsplit = {self.nsplit}), got {self.part}"
             )
 
     def check_outputs(self, *paths: str) -> None:
-        """ValueError when one of the files to be written is the list."""
-        for path in filter(None, paths):
-            if os.path.realpath(path) == os.path.realpath(self.list_path):
-                raise ValueError(
-                    f"the output {path} would replace the list {self.list_path}"
-                )
+        """ParameterError when one of these files would replace the list, or another."""
+        refuse_replacing(filter(None, paths), [self.list_path])
 
     def digest(self) -> str:
         """Of all that decides the bytes of all parts, but where the images are.
@@ -102,7 +101,7 @@ def make_task(
     nsplit: int = 1,
     part: int = 0,
 ) -> Task:
-    """The task that arguments of `pack_list` describe; ValueError for wrong ones."""
+    """The task that arguments of `pack_list` describe. ParameterError."""
     recipe = Recipe(
         resize=resize,
         center_crop=center_crop,

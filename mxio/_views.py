@@ -16,7 +16,16 @@ from mxio._progress import Progress
 from mxio._scan import Heads, Records
 from mxio.errors import DataError, ParameterError
 
-__all__ = ["LabelRange", "Selection", "View", "labels_of", "settle"]
+__all__ = [
+    "LabelRange",
+    "Selection",
+    "View",
+    "labels_of",
+    "refuse_no_keys",
+    "refuse_none",
+    "settle",
+    "test_of",
+]
 
 AUTO, PLAIN, INSIGHTFACE = range(3)  # places among the choices of record_layout
 _ROWS_WITHOUT_BAR = 1_000_000
@@ -47,6 +56,9 @@ Selection = (
     | NDArray[np.integer[Any]]
     | Callable[[int, Any], object]
 )
+
+# Of keys, and labels (rows, label_width): which of the records are chosen.
+Test = Callable[[NDArray[Any], NDArray[np.float64]], NDArray[np.bool_]]
 
 
 class View:
@@ -127,16 +139,14 @@ class _Choice:
         self._among = among
 
     def of(self, chosen: Any) -> View:
+        test = test_of(chosen)
         if isinstance(chosen, slice):
             view = self._slice(chosen)
-        elif isinstance(chosen, LabelRange):
-            view = self._where(_within(chosen))
-        elif callable(chosen):
-            view = self._where(_asking(chosen))
+        elif test is not None:
+            view = self._where(test)
         else:
             view = self._keys(_numbers(chosen))
-        if len(view) == 0:
-            raise ParameterError(f"records chooses no record: {_shown(chosen)}")
+        refuse_none(len(view), chosen)
         return View(view)
 
     def _all(self) -> View:
@@ -196,9 +206,7 @@ class _Choice:
             )
         return ordinals
 
-    def _where(
-        self, test: Callable[[NDArray[Any], NDArray[np.float64]], NDArray[np.bool_]]
-    ) -> NDArray[np.uint64]:
+    def _where(self, test: Test) -> NDArray[np.uint64]:
         """Ordinals of the records that pass a test of keys and labels."""
         found = []
         for heads, labels in labels_of(self._options, self._records, self._among):
@@ -263,9 +271,20 @@ def _parts(records: Records, among: View, width: int) -> Iterator[Heads]:
         yield records.heads(ordinals[first : first + rows], width)
 
 
-def _within(
-    chosen: LabelRange,
-) -> Callable[[NDArray[Any], NDArray[np.float64]], NDArray[np.bool_]]:
+def test_of(chosen: object) -> Test | None:
+    """The test that a LabelRange or a function is; None for keys and slices."""
+    if isinstance(chosen, LabelRange):
+        return _within(chosen)
+    return _asking(chosen) if callable(chosen) else None
+
+
+def refuse_none(count: int, chosen: object) -> None:
+    """ParameterError for a selection that chooses no record."""
+    if count == 0:
+        raise ParameterError(f"records chooses no record: {_shown(chosen)}")
+
+
+def _within(chosen: LabelRange) -> Test:
     def test(keys: NDArray[Any], labels: NDArray[np.float64]) -> NDArray[np.bool_]:
         inside: NDArray[np.bool_] = (labels[:, 0] >= chosen.start) & (
             labels[:, 0] < chosen.stop
@@ -275,9 +294,7 @@ def _within(
     return test
 
 
-def _asking(
-    function: Callable[[int, Any], object],
-) -> Callable[[NDArray[Any], NDArray[np.float64]], NDArray[np.bool_]]:
+def _asking(function: Callable[[int, Any], object]) -> Test:
     def test(keys: NDArray[Any], labels: NDArray[np.float64]) -> NDArray[np.bool_]:
         values = labels[:, 0].tolist() if labels.shape[1] == 1 else labels
         answers = map(function, keys.tolist(), values)
@@ -286,24 +303,32 @@ def _asking(
     return test
 
 
-def _numbers(chosen: Any) -> NDArray[np.int64]:
-    """Keys as an array; TypeError for what is none."""
-    wrong = TypeError(
+def refuse_no_keys(chosen: object) -> None:
+    """TypeError for what is no sequence of keys."""
+    if isinstance(chosen, str | bytes | Mapping) or not hasattr(chosen, "__len__"):
+        raise _wrong(chosen)
+    if isinstance(chosen, set | frozenset):
+        raise TypeError("records must be in an order: a set has none, sort it")
+
+
+def _wrong(chosen: object) -> TypeError:
+    return TypeError(
         "records must be keys, a slice, a LabelRange, or a function of (key, label),"
         f" got {_shown(chosen)}"
     )
-    if isinstance(chosen, str | bytes | Mapping) or not hasattr(chosen, "__len__"):
-        raise wrong
-    if isinstance(chosen, set | frozenset):
-        raise TypeError("records must be in an order: a set has none, sort it")
+
+
+def _numbers(chosen: Any) -> NDArray[np.int64]:
+    """Keys as an array; TypeError for what is none."""
+    refuse_no_keys(chosen)
     try:
         keys = np.asarray(chosen)
     except (TypeError, ValueError):
-        raise wrong from None
+        raise _wrong(chosen) from None
     if len(chosen) == 0:
         return np.empty(0, np.int64)
     if keys.ndim != 1 or keys.dtype.kind not in "iu":
-        raise wrong
+        raise _wrong(chosen)
     if keys.dtype.kind == "u" and int(keys.max()) >= 2**63:
         raise ParameterError(f"records: there is no key {keys.max()}")
     return keys.astype(np.int64)

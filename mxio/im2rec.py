@@ -19,9 +19,9 @@ from typing import Any, NoReturn
 
 from mxio._lists import EXTENSIONS, ListReport, make_list
 from mxio._packing import PackReport, pack_list
-from mxio._signals import exiting_on_terminate
 from mxio._task import make_task
-from mxio.errors import MxioError, system_error
+from mxio.errors import ParameterError, system_error
+from mxio.tools._command import EXIT_CODES, Exit, guarded
 from mxio.tools.pack import pack
 
 __all__ = ["ListReport", "PackReport", "main", "make_list", "pack_list"]
@@ -51,32 +51,25 @@ _BOOLEANS = {"1": True, "true": True, "0": False, "false": False}
 def main(argv: list[str] | None = None) -> int:
     """The command `im2rec`; without arguments it prints its help.
 
-    Returns 0 when done, 1 after an error, 2 for a wrong command line, 130 when
-    interrupted.
+    Gives the exit code, a mxio.tools._command.Exit.
     """
     words = sys.argv[1:] if argv is None else argv
+    hint = "; the same command with --resume goes on"
+    return guarded("im2rec", lambda: _run(words), hint)
+
+
+def _run(words: list[str]) -> int:
     if not words or "-h" in words or "--help" in words:
         print(_full_help(), end="")
-        return 0
-    try:
-        with exiting_on_terminate():
-            run = _run_list_form if _is_list_form(words) else _run_prefix_form
-            run(words)
-            return 0
-    except ValueError as error:
-        print(f"im2rec: {error}", file=sys.stderr)
-        return 2
-    except (OSError, MxioError) as error:
-        print(f"im2rec: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        problem = "interrupted; the same command with --resume goes on"
-        print(f"im2rec: {problem}", file=sys.stderr)
-        return 130
+    elif _is_list_form(words):
+        _run_list_form(words)
+    else:
+        _run_prefix_form(words)
+    return Exit.GOOD
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that raises ValueError, and knows the nearest name of an unknown option.
+    """A parser that raises ParameterError, with the nearest name of an unknown option.
 
     Only what was given is in the namespace: defaults are those of the functions called.
     """
@@ -91,7 +84,7 @@ class _Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        raise ValueError(message)
+        raise ParameterError(message)
 
     def read(self, words: Sequence[str]) -> dict[str, Any]:
         """The arguments given; names may have _ for -, flags a value behind them."""
@@ -105,7 +98,9 @@ class _Parser(argparse.ArgumentParser):
                 action = self._option_string_actions.get(name)
                 if action is None:
                     known = list(self._option_string_actions)
-                    raise ValueError(f"unknown option {name}{_nearest(name, known)}")
+                    raise ParameterError(
+                        f"unknown option {name}{_nearest(name, known)}"
+                    )
                 if action.type is _boolean and not equals:
                     has_value = bool(rest) and rest[0].lower() in _BOOLEANS
                     equals, value = "=", rest.popleft() if has_value else "true"
@@ -143,7 +138,7 @@ def _run_list_form(words: Sequence[str]) -> None:
     given = _list_parser().read(words)
     list_path, root, output = (given.pop(name) for name in ("list", "root", "output"))
     if _is_setting(list_path) or _is_setting(root) or _is_setting(output):
-        raise ValueError(
+        raise ParameterError(
             f"LIST ROOT OUTPUT must come first, got {list_path} {root} {output}"
         )
     settings = _LIST_FORM_DEFAULTS | dict(map(_parse_setting, given.pop("settings")))
@@ -156,16 +151,16 @@ def _run_list_form(words: Sequence[str]) -> None:
 def _parse_setting(word: str) -> tuple[str, Any]:
     key, equals, text = word.partition("=")
     if not equals:
-        raise ValueError(f"expected key=value behind the output, got {word!r}")
+        raise ParameterError(f"expected key=value behind the output, got {word!r}")
     if key not in _KEYS:
-        raise ValueError(f"unknown key {key}{_nearest(key, list(_KEYS))}")
+        raise ParameterError(f"unknown key {key}{_nearest(key, list(_KEYS))}")
     if key == "encoding":
         return key, text
     try:
         return key, _boolean(text) if key in _FLAG_KEYS else int(text)
     except ValueError:
         kind = "0 or 1" if key in _FLAG_KEYS else "a whole number"
-        raise ValueError(f"{key} must be {kind}, got {text!r}") from None
+        raise ParameterError(f"{key} must be {kind}, got {text!r}") from None
 
 
 def _run_prefix_form(words: Sequence[str]) -> None:
@@ -177,7 +172,7 @@ def _run_prefix_form(words: Sequence[str]) -> None:
         return
     lists = _lists_of(prefix)
     if len(lists) > 1 and "report" in given:
-        raise ValueError(f"--report is for one list, there are {len(lists)}")
+        raise ParameterError(f"--report is for one list, there are {len(lists)}")
     if len(lists) > 1 and not given.keys() & _SHARDING:
         given["done_record"] = True  # --resume is to know which are finished
     for path in lists:
@@ -319,6 +314,7 @@ def _full_help() -> str:
         "im2rec packs images into RecordIO files, in one of two ways.\n\n"
         f"{_prefix_parser().format_help()}\n\n{_list_parser().format_help()}\nkeys:\n"
         + "".join(f"  {text:<17} {_KEYS[key]}\n" for key, text in shown.items())
+        + f"\n{EXIT_CODES}\n"
     )
 
 

@@ -100,6 +100,18 @@ def test_bench_names_a_damaged_record(tmp_path: Path) -> None:
     assert caught.value.record == 1
 
 
+def test_bench_names_a_cut_record_once(tmp_path: Path) -> None:
+    # File and record were told twice in a row.
+    good = record(encoded(picture(1, 9, 9)))
+    rec, _, _ = write_rec(tmp_path, [good, good])
+    rec.write_bytes(rec.read_bytes()[:-40])
+
+    with pytest.raises(DataError) as caught:
+        mxio.bench(rec, seconds=0.01)
+
+    assert str(caught.value).count("record 1") == 1
+
+
 def test_the_command_bench_prints_a_table_or_json(
     photos: DataSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,7 +128,7 @@ def test_the_command_bench_prints_a_table_or_json(
     text = capsys.readouterr().out
     codes.append(main([*words, "--json"]))
 
-    report = json.loads(capsys.readouterr().out)["report"]
+    report = json.loads(capsys.readouterr().out)
     assert codes == [0, 0]
     assert "limited by" in text
     assert [rate["threads"] for rate in report["rates"]] == [1, 2]
@@ -227,7 +239,7 @@ def test_the_command_doctor_prints_text_or_json(
     text = capsys.readouterr().out
     codes.append(main(["doctor", str(ten.rec), "--json"]))
 
-    report = json.loads(capsys.readouterr().out)["report"]
+    report = json.loads(capsys.readouterr().out)
     assert codes == [0, 0]
     assert mxio.features()["jpeg"] in text
     assert f"{ten.rec}: " in text

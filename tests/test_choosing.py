@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import mxio
+from mxio.adapters.numpy import ImageRecordLoader
 from mxio.cli import main
 from mxio.errors import DataError, ParameterError
 from mxio.recordio import MXIndexedRecordIO, MXRecordIO
@@ -103,12 +105,12 @@ def test_a_damaged_file_gets_no_index(
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (["--key", "3", "17", "5"], [3, 5, 17]),
+        (["--key", "3", "17", "5"], [3, 17, 5]),
         (["--label", "2"], [2, 5, 8, 11, 14, 17]),
-        (["--label", "0", "1", "--slice", "4:9"], [4, 6, 7]),
+        (["--label", "0", "1.5"], [0, 3, 6, 9, 12, 15, 18]),
         (["--slice=-3:"], [17, 18, 19]),
         (["--slice", "::7"], [0, 7, 14]),
-        (["--slice", "9:2:-4"], [5, 9]),
+        (["--slice", "9:2:-4"], [9, 5]),
         ([], list(range(20))),
     ],
 )
@@ -126,7 +128,7 @@ def test_a_subset_holds_the_chosen_records_under_their_keys(
 
     told = capsys.readouterr()
     assert (code, told.err) == (0, "")
-    assert by_key(out) == {key: payloads[key] for key in wanted}
+    assert list(by_key(out).items()) == [(key, payloads[key]) for key in wanted]
     assert f"{len(wanted)} records, {out.stat().st_size} bytes" in told.out
     assert "keys are as in the input's index" in told.out
     assert mxio.verify(out, decode=False).good
@@ -137,16 +139,98 @@ def test_a_list_chooses_by_its_first_field(
 ) -> None:
     rec, payloads = mixed
     chosen = tmp_path / "chosen.lst"
-    chosen.write_text("4\t1.0\tcats/a cat.jpg\n\n11\t2.0\tb.jpg\n")
+    chosen.write_text("14\t1.0\tcats/a cat.jpg\n\n1\t2.0\tb.jpg\n")
+    words = [str(rec), str(tmp_path / "out.rec"), "--list", str(chosen)]
 
-    written = mxio.subset(rec, tmp_path / "out.rec", list_path=chosen)
+    assert main(["subset", *words]) == 0
 
-    assert written.records == 2
-    assert by_key(tmp_path / "out.rec") == {4: payloads[4], 11: payloads[11]}
+    wanted = [(14, payloads[14]), (1, payloads[1])]
+    assert list(by_key(tmp_path / "out.rec").items()) == wanted
 
 
 @pytest.mark.parametrize(
-    ("new_keys", "index", "wanted"),
+    "records",
+    [
+        [7, 2, 5],
+        np.array([7, 2, 5]),
+        range(3, 9),
+        slice(-3, None),
+        slice(9, 2, -4),
+        mxio.LabelRange(1, 3),
+        lambda key, label: key > 4 and label == 2,
+        None,
+    ],
+)
+@pytest.mark.parametrize("index", [True, False])
+def test_records_means_what_it_means_to_the_loaders(
+    tmp_path: Path, records: Any, index: bool
+) -> None:
+    pictures = [encoded(picture(i, 8, 8)) for i in range(20)]
+    payloads = [record(data, float(i % 3), i) for i, data in enumerate(pictures)]
+    rec, idx, _ = write_rec(tmp_path, payloads)
+    if not index:
+        idx.unlink()
+    loader = ImageRecordLoader(
+        path_imgrec=str(rec),
+        path_imgidx=str(idx) if index else "",
+        data_shape=(3, 8, 8),
+        batch_size=20,
+        last_batch="partial",
+        records=records,
+    )
+    with loader as batches:
+        (batch,) = batches
+        wanted = batch.index[: len(batch.data) - batch.pad].tolist()
+
+    mxio.subset(rec, tmp_path / "out.rec", records=records)
+    extracted = mxio.extract(rec, tmp_path / "files", records=records, names="{id}")
+    out = io.BytesIO()
+    count = mxio.cat(rec, out, records=records)
+
+    assert payloads_of(tmp_path / "out.rec") == [payloads[id] for id in wanted]
+    assert out.getvalue() == b"".join(pictures[id] for id in wanted)
+    assert count == extracted.files == len(wanted)
+
+
+@pytest.mark.parametrize(
+    ("records", "kind", "said"),
+    [
+        ([3, 99], ParameterError, "has no key 99"),
+        ([3, 5, 3], ParameterError, "records holds 3 twice"),
+        ([], ParameterError, r"records chooses no record: \[\]"),
+        (slice(5, 1), ParameterError, "records chooses no record: slice"),
+        (mxio.LabelRange(7, 8), ParameterError, "records chooses no record: LabelRan"),
+        ({3, 4}, TypeError, "a set has none, sort it"),
+        ("3", TypeError, "records must be keys, a slice, a LabelRange, or a function"),
+        (3, TypeError, "records must be keys, a slice, a LabelRange, or a function"),
+    ],
+)
+def test_records_that_cannot_be_are_told_as_by_the_loaders(
+    tmp_path: Path,
+    mixed: tuple[Path, list[bytes]],
+    records: Any,
+    kind: type[Exception],
+    said: str,
+) -> None:
+    with pytest.raises(kind, match=said):
+        mxio.subset(mixed[0], tmp_path / "out.rec", records=records)
+
+    assert not (tmp_path / "out.rec").exists()
+
+
+def test_a_key_that_the_index_has_twice_chooses_no_record(
+    tmp_path: Path, mixed: tuple[Path, list[bytes]]
+) -> None:
+    rec, _ = mixed
+    idx = rec.with_suffix(".idx")
+    idx.write_text(idx.read_text().replace("9\t", "8\t", 1))
+
+    with pytest.raises(ParameterError, match="has the key 8 twice"):
+        mxio.subset(rec, tmp_path / "out.rec", records=[8])
+
+
+@pytest.mark.parametrize(
+    ("keys", "index", "wanted"),
     [
         ("keep", True, ("kept", [1, 4])),
         ("keep", False, ("id", [101, 104])),
@@ -158,7 +242,7 @@ def test_a_list_chooses_by_its_first_field(
 def test_keys_of_the_new_index_are_as_asked_and_told(
     tmp_path: Path,
     mixed: tuple[Path, list[bytes]],
-    new_keys: NewKeys,
+    keys: NewKeys,
     index: bool,
     wanted: tuple[str, list[int]],
 ) -> None:
@@ -166,7 +250,7 @@ def test_keys_of_the_new_index_are_as_asked_and_told(
     if not index:
         rec.with_suffix(".idx").unlink()
 
-    written = mxio.subset(rec, tmp_path / "out.rec", keys=[1, 4], new_keys=new_keys)
+    written = mxio.subset(rec, tmp_path / "out.rec", records=[1, 4], keys=keys)
 
     assert (written.keys, list(by_key(tmp_path / "out.rec"))) == wanted
 
@@ -179,7 +263,7 @@ def test_records_that_the_index_leaves_out_are_not_there(
     lines = idx.read_text().splitlines(keepends=True)
     idx.write_text("".join([lines[9].replace("9\t", "nine\t"), lines[2]]))
 
-    mxio.subset(rec, tmp_path / "out.rec", slice=slice(0, 2))
+    mxio.subset(rec, tmp_path / "out.rec", records=slice(0, 2))
 
     assert payloads_of(tmp_path / "out.rec") == [payloads[2], payloads[9]]
     lines = (tmp_path / "out.idx").read_text().splitlines()
@@ -189,11 +273,11 @@ def test_records_that_the_index_leaves_out_are_not_there(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["out.rec", "--key", "7", "99"], 2, "has no key '99'"),
-        (["out.rec", "--label", "7.5"], 2, "no record of mixed.rec is chosen"),
+        (["out.rec", "--key", "7", "99"], 2, "has no key 99"),
+        (["out.rec", "--label", "7.5"], 2, "records chooses no record"),
         (["out.rec", "--slice", "5"], 2, "must be A:B"),
-        (["mixed.rec"], 2, "output must be another file"),
-        (["out.idx"], 2, "cannot be an .idx"),
+        (["mixed.rec"], 2, "would replace a file that is read"),
+        (["out.idx"], 2, "would replace a file that is written, too"),
         (["out.rec", "--list", "none.lst"], 4, "none.lst: No such file"),
         (["out.rec", "--index", "none.idx"], 4, "none.idx: No such file"),
         (["folder/out.rec"], 4, "folder/out.rec: No such file"),
@@ -223,7 +307,7 @@ def test_an_index_that_points_elsewhere_is_refused(
     rec.with_suffix(".idx").write_text("0\t0\n1\t9\n")
 
     with pytest.raises(DataError, match="no record starts at byte 9 of"):
-        mxio.subset(rec, tmp_path / "out.rec", keys=[0])
+        mxio.subset(rec, tmp_path / "out.rec", records=[0])
 
 
 def test_a_damaged_input_gives_no_output(
@@ -234,7 +318,7 @@ def test_a_damaged_input_gives_no_output(
     rec.write_bytes(data[:-60] + b"\x99" * 3 + data[-60:])
 
     with pytest.raises(DataError, match="`mxio repair` saves"):
-        mxio.subset(rec, tmp_path / "out.rec", keys=[0])
+        mxio.subset(rec, tmp_path / "out.rec", records=[0])
 
     assert not (tmp_path / "out.rec").exists()
 
@@ -418,12 +502,12 @@ def test_cat_writes_pictures_payloads_or_records(
     mixed: tuple[Path, list[bytes]],
 ) -> None:
     rec, payloads = mixed
-    chosen = mxio.Selection(keys=[2, 5])
+    chosen = [2, 5]
     out = {what: io.BytesIO() for what in ("picture", "payload", "record")}
 
     counts = [
-        mxio.cat(rec, out["picture"], selection=chosen),
-        mxio.cat(rec, out["payload"], selection=chosen, what="payload"),
+        mxio.cat(rec, out["picture"], records=chosen),
+        mxio.cat(rec, out["payload"], records=chosen, what="payload"),
         mxio.cat(rec, out["record"], what="record"),
     ]
 
@@ -484,7 +568,7 @@ def test_extracted_files_are_named_as_asked(
     report = mxio.extract(
         mixed[0],
         tmp_path / "files",
-        selection=mxio.Selection(labels=[1], slice=slice(0, 5)),
+        records=lambda key, label: label == 1 and key < 5,
         names=names,
         payload=True,
     )

@@ -1,22 +1,29 @@
 """mxio.cli and mxio.quickstart: the command line, and what it says when it fails."""
 
 import importlib.util
+import itertools
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import mxio
-from mxio import cli, quickstart
+from mxio import cli, im2rec, quickstart
 from mxio.cli import main
 from mxio.errors import DataError, MxioError, ParameterError, system_error
 from mxio.tools import quickstart as tool
 from tests.conftest import run_python
+
+FILES = Path(__file__).parent / "golden/files"
 
 
 @pytest.fixture
@@ -137,6 +144,141 @@ def test_a_reader_that_goes_away_ends_it_without_a_word() -> None:
         told = process.stderr.read()
 
     assert (process.returncode, told) == (4, b"")
+
+
+@pytest.mark.parametrize("command", [["im2rec"], ["rec2idx", "tiny10.rec", "x.idx"]])
+def test_a_reader_that_goes_away_ends_the_other_commands_likewise(
+    command: list[str], tmp_path: Path
+) -> None:
+    # They ended in a traceback.
+    shutil.copy(FILES / "tiny10.rec", tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-m", f"mxio.{command[0]}", *command[1:]],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        told = process.stderr.read()
+
+    assert (process.returncode, told) == (4, b"")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8:strict"])
+@pytest.mark.parametrize("name", ["\xe9.rec", os.fsdecode(b"no-text-\xff.rec")])
+def test_names_that_the_output_cannot_show_are_escaped(
+    name: str, encoding: str, tmp_path: Path
+) -> None:
+    # It ended in a UnicodeEncodeError.
+    shutil.copy(FILES / "tiny10.rec", tmp_path / name)
+    shown = name.encode(encoding.partition(":")[0], "backslashreplace")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mxio.cli", "verify", name],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(shown + b": good: 10 records")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_nothing(closed: str, tmp_path: Path) -> None:
+    # Without an output it ended in an AttributeError.
+    shutil.copy(FILES / "tiny10.rec", tmp_path)
+    program = [sys.executable, "-m", "mxio.cli", "index", "tiny10.rec"]
+
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *program], cwd=tmp_path, check=False
+    )
+
+    assert done.returncode == 0
+    lines = (tmp_path / "tiny10.idx").read_text().splitlines()
+    assert len(lines) == 10
+    assert all(re.fullmatch(r"\d+\t\d+", line) for line in lines)
+
+
+_JSON: dict[str, Any] = {  # what each command prints beside "schema"
+    "info in.rec": {"files"},
+    "verify in.rec": {"files"},
+    "repair in.rec out.rec": mxio.RepairReport,
+    "index in.rec": mxio.IndexReport,
+    "view in.rec": mxio.ViewReport,
+    "card in.rec --seconds 0": mxio.CardReport,
+    "convert in.rec out.tar": mxio.ConvertReport,
+    "subset in.rec out.rec --slice 0:2": mxio.Written,
+    "split in.rec out --counts a=2": {"parts"},
+    "shuffle in.rec out.rec": mxio.Written,
+    "repack in.rec out.rec": mxio.RepackReport,
+    "extract in.rec out": mxio.ExtractReport,
+    "bench in.rec --seconds 0.01 --threads 1": mxio.BenchReport,
+    "doctor in.rec": mxio.DoctorReport,
+    "merge out.rec": mxio.MergeReport,
+}
+
+
+@pytest.mark.parametrize("words", _JSON)
+def test_json_is_one_object_with_the_fields_of_the_result(
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # index, subset, split, shuffle, extract and merge had no --json.
+    monkeypatch.chdir(tmp_path)
+    save_pictures(tmp_path / "im", ["a"], each=4)
+    assert im2rec.main(["in", "im", "--list", "--recursive", "--quiet"]) == 0
+    assert im2rec.main(["in", "im", "--quiet"]) == 0
+    (tmp_path / "in.lst").rename("out.lst")
+    assert im2rec.main(["out", "im", "--shards", "2", "--quiet"]) == 0
+    kind = _JSON[words]
+    wanted = kind if isinstance(kind, set) else {field.name for field in fields(kind)}
+    capsys.readouterr()
+
+    code = main([*words.split(), "--json"])
+
+    printed, told = capsys.readouterr()
+    assert (code, told, printed.count("\n")) == (0, "", 1)
+    found = json.loads(printed)
+    assert found["schema"] == 1
+    assert set(found) == wanted | {"schema"}
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        *itertools.product(("info", "verify", "index", "cat"), ("", ".", "/", "fifo")),
+        *itertools.product(("card", "view"), ("", ".", "fifo")),
+    ],
+)
+def test_what_is_no_file_is_one_sentence(
+    command: str,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    # The index beside "." ended in a traceback, and card waited for a fifo for ever.
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    if name == "fifo":
+        os.mkfifo(name)
+
+    code = main([command, name])
+
+    assert code in (2, 4)
+    assert capfd.readouterr().err.count("\n") == 1
+    assert set(os.listdir()) <= {"fifo"}
+
+
+def test_every_command_with_text_for_output_has_json() -> None:
+    tested = {words.split()[0] for words in _JSON}
+
+    assert set(cli.SUBCOMMANDS) - tested == {"quickstart", "cat", "download"}
 
 
 @pytest.mark.parametrize(

@@ -471,14 +471,14 @@ def test_a_cifar_file_of_an_odd_size_is_told(tmp_path: Path, size: int) -> None:
     ("options", "said"),
     [
         ({"source": []}, "source must name at least one file"),
-        ({"source": "a.xyz"}, "its name does not tell the kind"),
-        ({"target": "a.xyz"}, "its name does not tell the kind"),
+        ({"source": "a.xyz"}, "a.xyz: its name does not tell the kind; source_kind"),
+        ({"target": "b.xyz"}, "b.xyz: its name does not tell the kind; target_kind"),
         ({"source_kind": "zip"}, "source_kind must be one of rec, folder"),
         ({"target_kind": "mnist"}, "target_kind must be one of rec, folder, webd"),
         ({"encoding": ".gif"}, "encoding must be .png or .jpg, got '.gif'"),
         ({"quality": 0}, r"quality must be in \[1, 100\], got 0"),
         ({"coarse": True}, "coarse is for cifar100, the source is rec"),
-        ({"target": "in.rec"}, "source and target must be two"),
+        ({"target": "in.rec"}, "would replace a file that is read"),
     ],
 )
 def test_a_wrong_argument_is_told(
@@ -490,12 +490,40 @@ def test_a_wrong_argument_is_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("in.rec").write_bytes(colours.rec.read_bytes())
+    Path("a.xyz").touch()
     given = {"source": "in.rec", "target": "out.rec"} | options
 
     with pytest.raises(ParameterError, match=said):
         mxio.convert(**given)  # type: ignore[arg-type]
 
-    assert os.listdir(tmp_path) == ["in.rec"]
+    assert sorted(os.listdir(tmp_path)) == ["a.xyz", "in.rec"]
+
+
+def test_a_source_that_is_not_there_is_told_first(tmp_path: Path) -> None:
+    # It said that the name does not tell the kind.
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        mxio.convert(tmp_path / "nowhere", tmp_path / "out.rec")
+
+
+def test_names_of_classes_go_along(tmp_path: Path, zoo: Path) -> None:
+    # Those beside a .rec or a tar, and those in a folder with a list, were lost.
+    (zoo / "dog").rename(zoo / "d\u2028og")  # which was cut in two
+    classes = ["a bird", "cat", "d\u2028og"]
+
+    for source, target in (
+        ("zoo", "a.rec"),
+        ("a.rec", "b"),
+        ("b", "c.rec"),
+        ("c.rec", "d.tar"),
+        ("d.tar", "e.rec"),
+    ):
+        report = mxio.convert(tmp_path / source, tmp_path / target)
+        assert report.classes == classes, target
+
+    assert sorted(os.listdir(tmp_path / "b")) == sorted(
+        [*classes, "classes.txt", "images.lst"]
+    )
+    assert records_of(tmp_path / "e.rec") == records_of(tmp_path / "a.rec")
 
 
 def test_a_record_without_a_header_is_told(tmp_path: Path) -> None:
@@ -538,7 +566,7 @@ def test_the_command_converts_and_reports(
 
     code = main(["convert", str(zoo), str(out), "--json"])
 
-    report = json.loads(capsys.readouterr().out)["report"]
+    report = json.loads(capsys.readouterr().out)
     assert code == 0
     assert report["samples"] == 4
     assert report["files"] == [str(out), str(tmp_path / "zoo.classes.txt")]
@@ -553,7 +581,7 @@ def test_the_command_tells_a_wrong_call_with_2(
     told = capsys.readouterr().err
     assert code == 2
     assert told.count("\n") == 1
-    assert "say one of rec, folder" in told
+    assert "target_kind must be one of rec, folder" in told
 
 
 # SIGKILL.

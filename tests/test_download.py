@@ -552,7 +552,7 @@ def test_the_command_prints_the_files(
         told = capsys.readouterr()
         again = main([*words, "--json"])
 
-    report = json.loads(capsys.readouterr().out)["report"]
+    report = json.loads(capsys.readouterr().out)
     assert (code, again) == (0, 0)
     assert told.out.splitlines()[1:] == [str(tmp_path / name) for name in RIGHT]
     assert report["files"] == [str(tmp_path / name) for name in RIGHT]

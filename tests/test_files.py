@@ -1,13 +1,17 @@
 """Data paths and indexes: what they stand for, and what is said when they are wrong."""
 
 import os
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mxio import _core
 from mxio._files import resolve
+from mxio._scan import Records, read_index
 from mxio.errors import DataError, MxioError, ParameterError
-from tests.conftest import DataSet, epoch_ids, iterator
+from tests.conftest import DataSet, epoch_ids, iterator, record, write_rec
 
 
 @pytest.fixture
@@ -330,3 +334,28 @@ def test_an_index_of_one_file_of_several_is_no_index_of_all(
 
     with pytest.raises(DataError, match=f"a.idx: no entry for file {number} of 2"):
         iterator(ten, path_imgrec=f"{ten.rec};{ten.rec}", path_imgidx=path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names of any bytes")
+def test_names_that_are_no_text_are_read_and_told(tmp_path: Path) -> None:
+    # The index of such a file, and all errors, ended in a UnicodeError.
+    odd = str(tmp_path / os.fsdecode(b"odd-\xff"))
+    rec, idx, _ = write_rec(tmp_path, [record(b"no picture", 1.0, 5)])
+    os.rename(rec, f"{odd}.rec")
+    os.rename(idx, f"{odd}.idx")
+
+    assert read_index(f"{odd}.idx")[0].tolist() == [0]
+    assert Records([f"{odd}.rec"], f"{odd}.idx").count() == 1
+    with pytest.raises(FileNotFoundError) as missing:
+        _core.RecordFile(f"{odd}.none")
+    assert missing.value.filename == f"{odd}.none"
+    with pytest.raises(DataError) as wrong:
+        _core.parse_index(b"no index", f"{odd}.idx")
+    assert wrong.value.path == f"{odd}.idx"
+    with pytest.raises(DataError) as wrong:
+        _core.list_labels(b"no list", f"{odd}.lst", np.array([5], np.uint64).data, 1)
+    assert wrong.value.path == f"{odd}.lst"
+    beyond = np.array([8], np.uint64).data
+    with pytest.raises(DataError) as wrong:
+        _core.RecordSet([f"{odd}.rec"], beyond, f"{odd}.idx")
+    assert wrong.value.path == f"{odd}.idx"

@@ -126,8 +126,8 @@ def test_a_wrong_setting_is_named_with_what_would_be_right(
         (["prefix", "root", "--train-ration", "1"], "did you mean --train-ratio?"),
         (["prefix", "root", "--list=maybe"], "list"),
         (["prefix"], "root"),
-        (["a.lst", "root", "out.idx"], "must not have the name of an index"),
-        (["a.lst", "root", "a.lst"], "would replace the list"),
+        (["a.lst", "root", "out.idx"], "would replace a file that is written, too"),
+        (["a.lst", "root", "a.lst"], "would replace a file that is read"),
     ],
 )
 def test_a_wrong_command_line_is_code_2(
@@ -149,7 +149,7 @@ def test_the_full_help_shows_both_forms(
     assert code == 0
     assert "im2rec PREFIX ROOT --list" in shown
     assert "im2rec LIST ROOT OUTPUT [key=value ...]" in shown
-    for name in ("--train-ratio", "--pass-through", "label_width=1", "quality=95"):
+    for name in ("--train-ratio", "--pass-through", "label_width=1", "exit codes: 0"):
         assert name in shown
 
 
@@ -234,10 +234,10 @@ def test_the_spellings_of_old_scripts_are_understood(
 def test_a_root_without_images_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tmp_path / "x"), str(tmp_path), "--list"]) == 1
+    assert main([str(tmp_path / "x"), str(tmp_path), "--list"]) == 4
     assert "recursive looks into its folders" in capsys.readouterr().err
 
-    assert main([str(tmp_path / "x"), str(tmp_path / "none"), "--list"]) == 1
+    assert main([str(tmp_path / "x"), str(tmp_path / "none"), "--list"]) == 4
     assert "none" in capsys.readouterr().err
 
 
@@ -267,7 +267,7 @@ def test_a_prefix_without_list_is_an_error(
 ) -> None:
     code = main([str(tmp_path / "x"), str(tmp_path)])
 
-    assert code == 1
+    assert code == 4
     assert "--list makes one" in capsys.readouterr().err
 
 
@@ -355,7 +355,7 @@ def test_a_missing_list_or_folder_is_named(
 
     code = main([str(lst), str(tmp_path), str(out)])
 
-    assert code == 1
+    assert code == 4
     assert str(lst if place == "list" else out) in capsys.readouterr().err
 
 

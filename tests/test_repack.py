@@ -161,7 +161,7 @@ def test_another_interval_is_refused(mixed: Path, restart: int) -> None:
 
 
 def test_the_input_is_not_replaced(mixed: Path) -> None:
-    with pytest.raises(ParameterError, match="output must be another file"):
+    with pytest.raises(ParameterError, match="would replace a file"):
         mxio.repack(mixed, mixed)
 
 
@@ -189,3 +189,16 @@ def test_an_interrupted_run_leaves_nothing(
 
     assert main(["repack", str(mixed), str(mixed.with_name("out.rec"))]) == 130
     assert sorted(os.listdir(mixed.parent)) == ["in.idx", "in.rec"]
+
+
+def test_an_empty_file_is_repacked_to_an_empty_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # It ended in a ZeroDivisionError.
+    (tmp_path / "in.rec").touch()
+
+    code = main(["repack", str(tmp_path / "in.rec"), str(tmp_path / "out.rec")])
+
+    assert code == 0
+    assert "0 records, 0 JPEGs written anew, 0 bytes (+0.0%)" in capsys.readouterr().out
+    assert (tmp_path / "out.rec").read_bytes() == b""

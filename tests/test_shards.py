@@ -381,6 +381,41 @@ def test_merging_tells_what_it_wrote_and_what_is_not_there(
     assert "x.done.json" in shown.err
 
 
+def test_info_and_verify_look_into_the_files_of_a_manifest(
+    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack_into(images, 2)
+    manifest = str(tmp_path / "o.mxio.json")
+    capsys.readouterr()
+
+    for command in ("info", "verify"):
+        code = cli.main([command, manifest, "--json"])
+
+        found = json.loads(capsys.readouterr().out)["files"]
+        assert code == 0
+        assert [Path(each["path"]).name for each in found] == [
+            "o-00000-of-00002.rec",
+            "o-00001-of-00002.rec",
+        ]
+        assert sum(each["records"] for each in found) == COUNT - 1
+
+
+@pytest.mark.parametrize(
+    "words", ["index", "repair OUT", "subset OUT", "shuffle OUT", "cat", "extract OUT"]
+)
+def test_tools_for_one_file_say_what_a_manifest_is(
+    tmp_path: Path, images: Path, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # They said that it has no record head, and named `mxio repair`.
+    pack_into(images, 2)
+    command, *rest = words.replace("OUT", str(tmp_path / "out")).split()
+
+    code = cli.main([command, str(tmp_path / "o.mxio.json"), *rest])
+
+    assert code == 2
+    assert "is a manifest of several files" in capfd.readouterr().err
+
+
 # Arguments
 
 
@@ -392,7 +427,7 @@ def test_merging_tells_what_it_wrote_and_what_is_not_there(
         (["--worker", "3/2"], "0 <= i < n, got 3/2"),
         (["--ray"], "ray needs shards"),
         (["--ray=x", "--worker", "0/2"], "worker and ray exclude each other"),
-        (["--shards", "2", "--report", "LIST"], "would replace the list"),
+        (["--shards", "2", "--report", "LIST"], "would replace a file that is read"),
     ],
 )
 def test_arguments_that_do_not_go_together_are_code_2(

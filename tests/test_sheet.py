@@ -52,6 +52,16 @@ def test_gray_and_rgba_pictures_are_drawn_too() -> None:
     assert {(90, 90, 90), (20, 200, 10), (70, 70, 70)} <= set(map(tuple, pixels))
 
 
+def test_accents_are_left_out_as_the_font_has_none() -> None:
+    # An empty box stood for every letter with an accent.
+    drawn, plain = (
+        contact_sheet(name, name, HEADS, [row(name)], name)
+        for name in ("\xc9pagneul br\xeat\xf3n", "Epagneul breton")
+    )
+
+    assert drawn.tobytes() == plain.tobytes()
+
+
 def test_nothing_is_drawn_in_the_margins_however_long_the_texts_are() -> None:
     rows = [row("a class name much too long for its column"), row("unbroken" * 30)]
 

@@ -80,6 +80,21 @@ def test_a_damaged_head_is_named_by_bytes_and_key_and_its_line_by_number(
     assert (report.records, report.pictures) == (36, 36)
 
 
+def test_a_length_that_leads_too_far_is_told_as_such(
+    copy: tuple[Path, Path], photos: DataSet
+) -> None:
+    # It was told that there is no record head.
+    data = bytearray(copy[0].read_bytes())
+    start, end = photos.offsets[5:7]
+    data[start + 4 : start + 8] = (2**29 - 1).to_bytes(4, "little")
+    copy[0].write_bytes(data)
+
+    structure, _ = mxio.verify(copy[0]).damage
+
+    assert (structure.offset, structure.end) == (start, end)
+    assert structure.reason == "its length leads beyond the next record"
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -83,6 +83,11 @@ py_paths_append(char ***paths, size_t *count, PyObject *sequence);
 void
 py_paths_free(char **paths);
 
+/* Converter for "O&": `out` gets a new bytes object in the file system's encoding, or
+ * NULL for None. */
+int
+py_optional_path(PyObject *path, void *out);
+
 extern PyType_Spec py_block_spec, py_loader_spec, py_file_spec, py_rows_spec,
     py_set_spec, py_packer_spec, py_feed_spec;
 

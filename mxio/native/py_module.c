@@ -84,11 +84,12 @@ make_exception(const struct py_state *state, const struct mxio_error *err,
 
     if (err->status == MXIO_ENOMEM)
         return PyObject_CallFunctionObjArgs(PyExc_MemoryError, text, NULL);
+    if (err->status == MXIO_EIO && path == NULL)
+        return PyObject_CallMethod(state->errors, "system_error", "iO", err->os_error,
+                                   text);
     if (err->status == MXIO_EIO)
-        return path != NULL ? PyObject_CallMethod(state->errors, "system_error", "iOs",
-                                                  err->os_error, text, path)
-                            : PyObject_CallMethod(state->errors, "system_error", "iO",
-                                                  err->os_error, text);
+        return PyObject_CallMethod(state->errors, "system_error", "iON", err->os_error,
+                                   text, PyUnicode_DecodeFSDefault(path));
     PyObject *kind = PyObject_GetAttrString(state->errors, names[err->status]);
     if (kind == NULL)
         return NULL;
@@ -162,11 +163,12 @@ parse_index(PyObject *module, PyObject *args)
     struct py_state *state = PyModule_GetState(module);
     struct mxio_error err = MXIO_NO_ERROR;
     struct mxio_block *keys = NULL, *offsets = NULL;
-    const char *path;
+    PyObject *path = NULL;
     Py_buffer text;
     size_t count;
 
-    if (!PyArg_ParseTuple(args, "y*s:parse_index", &text, &path))
+    if (!PyArg_ParseTuple(args, "y*O&:parse_index", &text, PyUnicode_FSConverter,
+                          &path))
         return NULL;
     enum mxio_status status;
     Py_BEGIN_ALLOW_THREADS status =
@@ -184,8 +186,11 @@ parse_index(PyObject *module, PyObject *args)
     if (status != MXIO_OK) {
         mxio_block_release(keys);
         mxio_block_release(offsets);
-        return py_raise(state, &err, NULL, path);
+        py_raise(state, &err, NULL, PyBytes_AsString(path));
+        Py_DECREF(path);
+        return NULL;
     }
+    Py_DECREF(path);
     PyObject *first = py_block_wrap(state, keys);
     PyObject *second = py_block_wrap(state, offsets);
     PyObject *out =

@@ -53,3 +53,12 @@ py_paths_append(char ***paths, size_t *count, PyObject *sequence)
     }
     return 0;
 }
+
+int
+py_optional_path(PyObject *path, void *out)
+{
+    if (path != Py_None)
+        return PyUnicode_FSConverter(path, out);
+    *(PyObject **)out = NULL;
+    return 1;
+}

@@ -71,7 +71,7 @@ open_share(struct py_feed *self, size_t path_count, const Py_buffer *offsets,
 /* 0, or -1 with an exception; the caller releases the view. */
 static int
 open_all(struct py_feed *self, PyObject *options, PyObject *files, PyObject *offsets,
-         const char *index_path, PyObject *records, Py_buffer *view)
+         PyObject *index_path, PyObject *records, Py_buffer *view)
 {
     struct py_state *state = py_state_of_type(Py_TYPE((PyObject *)self));
     struct mxio_error err = MXIO_NO_ERROR;
@@ -88,37 +88,35 @@ open_all(struct py_feed *self, PyObject *options, PyObject *files, PyObject *off
     Py_BEGIN_ALLOW_THREADS status =
         open_share(self, count, view, &chosen, &index, &err);
     Py_END_ALLOW_THREADS if (status == MXIO_OK) return 0;
-    py_raise(state, &err, self->paths,
-             index                                   ? index_path
-             : err.status == MXIO_EDATA && count > 0 ? self->paths[0]
-                                                     : NULL);
+    const char *path = NULL;
+    if (index && index_path != NULL)
+        path = PyBytes_AsString(index_path);
+    else if (!index && err.status == MXIO_EDATA && count > 0)
+        path = self->paths[0];
+    py_raise(state, &err, self->paths, path);
     return -1;
 }
 
 static PyObject *
 feed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    PyObject *options, *files, *offsets, *records;
-    const char *index_path;
+    PyObject *options, *files, *offsets, *records, *index_path = NULL;
     Py_buffer view = {.obj = NULL};
 
     if (kwargs != NULL && PyDict_Size(kwargs) > 0) {
         PyErr_SetString(PyExc_TypeError, "RecordFeed takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "OOOzO:RecordFeed", &options, &files, &offsets,
-                          &index_path, &records))
+    if (!PyArg_ParseTuple(args, "OOOO&O:RecordFeed", &options, &files, &offsets,
+                          py_optional_path, &index_path, &records))
         return NULL;
     struct py_feed *self = (struct py_feed *)PyType_GenericAlloc(type, 0);
-    if (self == NULL)
-        return NULL;
-    const int failed =
-        open_all(self, options, files, offsets, index_path, records, &view);
+    if (self != NULL &&
+        open_all(self, options, files, offsets, index_path, records, &view) < 0)
+        Py_CLEAR(self);
     PyBuffer_Release(&view);
-    if (!failed)
-        return (PyObject *)self;
-    Py_DECREF(self);
-    return NULL;
+    Py_XDECREF(index_path);
+    return (PyObject *)self;
 }
 
 static void

@@ -62,8 +62,7 @@ static PyObject *
 set_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     struct mxio_error err = MXIO_NO_ERROR;
-    PyObject *files, *offsets;
-    const char *index_path;
+    PyObject *files, *offsets, *index_path = NULL;
     Py_buffer view = {.obj = NULL};
     size_t count = 0;
     enum mxio_status status;
@@ -73,26 +72,33 @@ set_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_TypeError, "RecordSet takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "OOz:RecordSet", &files, &offsets, &index_path))
+    if (!PyArg_ParseTuple(args, "OOO&:RecordSet", &files, &offsets, py_optional_path,
+                          &index_path))
         return NULL;
     struct py_set *self = (struct py_set *)PyType_GenericAlloc(type, 0);
-    if (self == NULL)
+    if (self == NULL) {
+        Py_XDECREF(index_path);
         return NULL;
+    }
     if (py_paths_append(&self->paths, &count, files) < 0 ||
         (offsets != Py_None && PyObject_GetBuffer(offsets, &view, PyBUF_SIMPLE) < 0)) {
+        Py_XDECREF(index_path);
         Py_DECREF(self);
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS status = open_set(self, count, &view, &index, &err);
     Py_END_ALLOW_THREADS PyBuffer_Release(&view);
-    if (status == MXIO_OK)
-        return (PyObject *)self;
-    py_raise(py_state_of_type(type), &err, self->paths,
-             index                                   ? index_path
-             : err.status == MXIO_EDATA && count > 0 ? self->paths[0]
-                                                     : NULL);
-    Py_DECREF(self);
-    return NULL;
+    if (status != MXIO_OK) {
+        const char *path = NULL;
+        if (index && index_path != NULL)
+            path = PyBytes_AsString(index_path);
+        else if (!index && err.status == MXIO_EDATA && count > 0)
+            path = self->paths[0];
+        py_raise(py_state_of_type(type), &err, self->paths, path);
+        Py_CLEAR(self);
+    }
+    Py_XDECREF(index_path);
+    return (PyObject *)self;
 }
 
 static void
@@ -355,11 +361,12 @@ list_labels(PyObject *module, PyObject *args)
     struct mxio_error err = MXIO_NO_ERROR;
     struct mxio_block *labels = NULL;
     Py_buffer text, ids;
-    const char *path;
+    PyObject *path = NULL;
     int width;
     enum mxio_status status;
 
-    if (!PyArg_ParseTuple(args, "y*sy*i:list_labels", &text, &path, &ids, &width))
+    if (!PyArg_ParseTuple(args, "y*O&y*i:list_labels", &text, PyUnicode_FSConverter,
+                          &path, &ids, &width))
         return NULL;
     if (width < 1 || width > MOST_LABELS) {
         PyErr_Format(PyExc_ValueError, "width must be in [1, %d], got %d", MOST_LABELS,
@@ -368,8 +375,10 @@ list_labels(PyObject *module, PyObject *args)
     } else {
         Py_BEGIN_ALLOW_THREADS status =
             look_up(&text, &ids, (size_t)width, &labels, &err);
-        Py_END_ALLOW_THREADS if (status != MXIO_OK) py_raise(state, &err, NULL, path);
+        Py_END_ALLOW_THREADS if (status != MXIO_OK)
+            py_raise(state, &err, NULL, PyBytes_AsString(path));
     }
+    Py_DECREF(path);
     PyBuffer_Release(&text);
     PyBuffer_Release(&ids);
     return status == MXIO_OK ? py_block_wrap(state, labels) : NULL;

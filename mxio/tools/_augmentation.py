@@ -43,8 +43,14 @@ def add_augmentation(parser: argparse.ArgumentParser) -> None:
 
 def augmentation_given(options: argparse.Namespace) -> dict[str, str]:
     """The values that were given, as text, by the names of the parameters."""
-    values = {row.name: getattr(options, row.name) for row in _rows()}
-    return {name: value for name, value in values.items() if value is not None}
+    given = {}
+    for row in _rows():
+        value = getattr(options, row.name)
+        if row.kind == "SHAPE" and value is not None and value[:1].isdigit():
+            value = f"({value})"  # 3,32,32 is easier to type in a shell
+        if value is not None:
+            given[row.name] = value
+    return given
 
 
 def is_normalising(name: str) -> bool:

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import enum
+import io
 import json
 import math
 import os
@@ -31,14 +32,13 @@ class Exit(enum.IntEnum):
     GOOD = 0
     PROBLEM = 1  # damage found, or data that cannot be used
     USAGE = 2  # wrongly called
-    INCOMPLETE = 3  # stopped before the end; the same command goes on from there
     IO = 4  # the system or the network refused
     INTERRUPTED = 130  # Ctrl-C
 
 
 EXIT_CODES = """\
-exit codes: 0 good, 1 a problem found, 2 wrong usage, 3 incomplete (the same command
-goes on), 4 input/output error, 130 interrupted"""
+exit codes: 0 good, 1 a problem found, 2 wrong usage, 4 input/output error,
+130 interrupted, 143 ended by SIGTERM"""
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -50,8 +50,12 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         self._action_max_length = 14
 
 
-def guarded(name: str, run: Callable[[], int]) -> int:
-    """The exit code of `run`; what it raises is one line on stderr, begun by `name`."""
+def guarded(name: str, run: Callable[[], int], go_on: str = "") -> int:
+    """The exit code of `run`; what it raises is one line on stderr, begun by `name`.
+
+    go_on: what is said after an interruption.
+    """
+    _settle_streams()
     try:
         with exiting_on_terminate():
             code = run()
@@ -66,8 +70,19 @@ def guarded(name: str, run: Callable[[], int]) -> int:
     except MxioError as error:
         return _failed(name, error, Exit.PROBLEM)
     except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
+        print(f"{name}: interrupted{go_on}", file=sys.stderr)
         return Exit.INTERRUPTED
+
+
+def _settle_streams() -> None:
+    """Let closed standard streams lead nowhere: no file that is opened may take their
+    numbers, and become what somebody prints to. What a stream cannot encode is escaped.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # the lowest number that is free is its own
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _flush_output() -> None:
@@ -110,7 +125,7 @@ def new_parser(
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """--json, which every subcommand that only reads has."""
+    """--json, which every subcommand has whose output is text."""
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object instead of text"
     )
@@ -141,9 +156,9 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
-def print_json(**fields: Any) -> None:
-    """One JSON object on stdout, with "schema" first; dataclasses become objects."""
-    print(json.dumps({"schema": SCHEMA, **plain(fields)}, allow_nan=False))
+def print_json(result: Any) -> None:
+    """One JSON object on stdout: "schema", and the fields of a dataclass or a dict."""
+    print(json.dumps({"schema": SCHEMA, **plain(result)}, allow_nan=False))
 
 
 def plain(value: Any) -> Any:

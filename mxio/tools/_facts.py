@@ -105,6 +105,8 @@ def gather(
     records are drawn by the seed, each as likely as any other. A damaged head ends the
     file: what is behind it is for `mxio repair` to find. OSError.
     """
+    for path in paths:
+        _core.RecordFile(path).close()  # refuses what is no plain file, and may not end
     facts = Facts(list(paths), sum(os.path.getsize(path) for path in paths), decode)
     drawing = random.Random(seed)
 

@@ -20,15 +20,13 @@ from mxio.errors import DataError, ParameterError
 from mxio.loader import ImageLoader
 from mxio.recordio import unpack
 from mxio.tools._augmentation import is_normalising
-from mxio.tools._samples import class_of, read_classes
-from mxio.tools._sinks import CLASSES_SUFFIX
+from mxio.tools._samples import class_names, class_of
 
 __all__ = [
     "Augmented",
     "Gallery",
     "Pixels",
     "chosen",
-    "class_names",
     "damaged_picture",
     "decoded",
     "file_title",
@@ -43,18 +41,6 @@ _DAMAGED_SIDE = 160
 _DAMAGED_PAPER = "#fdecea"
 _DAMAGED_INK = "#b42318"
 _RANGES = re.compile(r"\d{1,18}(-\d{1,18})?(,\d{1,18}(-\d{1,18})?)*")
-
-
-def class_names(
-    files: Sequence[str], classes: str | os.PathLike[str] | None
-) -> tuple[str, ...]:
-    """Names of labels: those of the file `classes`, or of that beside the first of the
-    files, when there is one.
-    """
-    beside = f"{os.path.splitext(files[0])[0]}{CLASSES_SUFFIX}"
-    if classes is not None:
-        return read_classes(classes)
-    return read_classes(beside) if os.path.exists(beside) else ()
 
 
 def file_title(files: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 
 from mxio import _core
 from mxio._atomic import naming
+from mxio._manifest import refuse_manifest
 from mxio._marks import HEAD_SIZE, LENGTH_MASK, MAGIC, kind_of, part_size
 from mxio.errors import DataError
 
@@ -45,6 +46,7 @@ class HeadReader:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
+        refuse_manifest(self.path)
         self.file = _core.RecordFile(self.path)  # refuses what is no plain file
         self.size = self.file.size()
         with naming(self.path):

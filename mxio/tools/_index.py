@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ Key = int | str
 
 def index_of(path: str | os.PathLike[str]) -> str:
     """The index that belongs to a RecordIO file: its last suffix replaced by .idx."""
-    return str(Path(path).with_suffix(".idx"))
+    return f"{os.path.splitext(os.fspath(path))[0]}.idx"
 
 
 class Fault(NamedTuple):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
-from mxio._atomic import PendingFile, naming, publish
-from mxio.errors import DataError, ParameterError
+from mxio._atomic import PendingFile, naming, publish, refuse_replacing
+from mxio.errors import DataError
 from mxio.tools._index import index_of
 
 __all__ = ["RecordCopier"]
@@ -24,14 +24,20 @@ class RecordCopier:
     Records are copied in the order of `add`; neighbours in the source are copied in one
     go. `publish` writes the index and gives both files their names; without it, neither
     appears. OSError names the file.
+
+    kept: files that must stay what they are; ParameterError when an output is one.
     """
 
-    def __init__(self, source: str, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        source: str,
+        path: str | os.PathLike[str],
+        kept: Iterable[str | os.PathLike[str]],
+    ) -> None:
         self.source = source
         self.path = os.fspath(path)
         self.index_path = index_of(path)
-        if self.index_path == self.path:
-            raise ParameterError(f"the output cannot be an .idx, got {self.path}")
+        refuse_replacing([self.path, self.index_path], kept)
         self.offsets: list[int] = []
         self.size = 0  # of what `add` has been given
         self._start = self._end = 0  # of what is to be copied next

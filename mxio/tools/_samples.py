@@ -11,14 +11,17 @@ from mxio._formats import suffix_of
 from mxio.errors import DataError, ParameterError
 
 __all__ = [
+    "CLASSES_SUFFIX",
     "LARGEST_PICTURE",
     "Sample",
     "Source",
+    "class_names",
     "class_of",
     "path_of",
     "read_classes",
 ]
 
+CLASSES_SUFFIX = ".classes.txt"  # of names of classes, beside NAME.rec and NAME.tar
 LARGEST_PICTURE = (1 << 29) - 1  # bytes: what a record can hold, its header included
 
 _NO_FOLDER = {"", ".", ".."}
@@ -72,6 +75,18 @@ def path_of(sample: Sample, number: int, classes: Sequence[str]) -> str:
     return f"{folder}/{number:08d}{suffix_of(sample.picture)}"
 
 
+def class_names(
+    files: Sequence[str], classes: str | os.PathLike[str] | None = None
+) -> tuple[str, ...]:
+    """Names of labels: those of the file `classes`, or of that beside the first of the
+    files, when there is one.
+    """
+    beside = f"{os.path.splitext(files[0])[0]}{CLASSES_SUFFIX}"
+    if classes is not None:
+        return read_classes(classes)
+    return read_classes(beside) if os.path.exists(beside) else ()
+
+
 def read_classes(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Names of classes, one on each line, the first that of label 0.
 
@@ -80,7 +95,7 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """
     path = os.fspath(path)
     with naming(path), open(path, encoding="utf-8", errors="replace") as file:
-        names = file.read().splitlines()
+        names = [line.removesuffix("\n") for line in file]
     seen: dict[str, int] = {}
     for number, name in enumerate(names, 1):
         folder = name.replace("/", "_")

@@ -23,12 +23,10 @@ from mxio._atomic import (
 from mxio._formats import suffix_of
 from mxio.errors import DataError, system_error
 from mxio.recordio import IRHeader, pack
-from mxio.tools._samples import Sample, class_of, path_of
-from mxio.tools._sources import LIST_NAME
+from mxio.tools._samples import CLASSES_SUFFIX, Sample, class_of, path_of
+from mxio.tools._sources import CLASSES_NAME, LIST_NAME
 
-__all__ = ["CLASSES_SUFFIX", "FolderSink", "RecordSink", "Sink", "TarSink"]
-
-CLASSES_SUFFIX = ".classes.txt"
+__all__ = ["FolderSink", "RecordSink", "Sink", "TarSink"]
 
 
 class Sink(Protocol):
@@ -193,7 +191,7 @@ class FolderSink:
     def publish(self) -> None:
         publish(self._list)
         if self._classes:
-            names = os.path.join(self._part, CLASSES_SUFFIX.removeprefix("."))
+            names = os.path.join(self._part, CLASSES_NAME)
             _publish_classes(names, self._classes)
         os.sync()  # the pictures before the name
         with naming(self._path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mxio._atomic import naming
+from mxio._atomic import naming, refuse_replacing
+from mxio._views import Selection, refuse_no_keys, refuse_none, test_of
 from mxio.errors import DataError, ParameterError
 from mxio.tools._command import progress_bar
 from mxio.tools._heads import HeadReader
@@ -23,12 +25,11 @@ from mxio.tools._output import RecordCopier
 __all__ = [
     "NEW_KEYS",
     "NewKeys",
-    "Selection",
     "Source",
     "Written",
     "add_keys",
     "add_selection",
-    "selection_of",
+    "records_given",
     "tell",
     "write",
 ]
@@ -52,21 +53,6 @@ class Written:
     keys: Literal["kept", "id", "number"]
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Records that fulfil every condition that is given.
-
-    keys: those of the index, or ordinals where there is none. labels: the first label
-    is one of these. list_path: a file whose lines begin with a key, such as a .lst.
-    slice: of the records, by their order in the file.
-    """
-
-    keys: Sequence[Key] | None = None
-    labels: Sequence[float] | None = None
-    list_path: str | os.PathLike[str] | None = None
-    slice: slice | None = None
-
-
 class Source:
     """The records of a file in columns, by ordinal.
 
@@ -82,6 +68,10 @@ class Source:
         progress: bool = False,
     ) -> None:
         self.path = os.fspath(path)
+        beside = index_of(self.path)
+        self.files = [self.path, beside]  # outputs must not replace them
+        if path_imgidx is not None:
+            self.files.append(os.fspath(path_imgidx))
         offsets, ends, ids = array("Q"), array("Q"), array("Q")
         labels, headed = array("d"), array("b")
         with (
@@ -110,31 +100,51 @@ class Source:
         """What a record is called."""
         return ordinal if self.keys is None else self.keys[ordinal]
 
-    def chosen(self, selection: Selection) -> NDArray[np.int64]:
-        """Ordinals, rising. ParameterError for keys that there are not."""
-        inside = np.ones(len(self), bool)
-        if selection.slice is not None:
-            inside[:] = False
-            inside[selection.slice] = True
-        if selection.labels is not None:
-            wanted = np.array(selection.labels, np.float32)
-            inside &= np.isin(self.labels.astype(np.float32), wanted)
-        for keys in (selection.keys, _listed(selection.list_path)):
-            if keys is not None:
-                inside &= self._have(keys)
-        return np.flatnonzero(inside)
+    def chosen(self, records: Selection | Sequence[Key] | None) -> NDArray[np.int64]:
+        """Ordinals of the records that `records` means, as in the loaders: keys and
+        slices in the order given, else rising; None is all.
 
-    def _have(self, keys: Sequence[Key]) -> NDArray[np.bool_]:
-        wanted = {str(key) for key in keys}
-        own = [str(self.key(ordinal)) for ordinal in range(len(self))]
-        missing = wanted.difference(own)
-        if missing:
-            what = "key" if self.keys is not None else "ordinal, and no index"
-            raise ParameterError(
-                f"{self.path} has no {what} {min(missing)!r}"
-                + (f" and {len(missing) - 1} others" if len(missing) > 1 else "")
-            )
-        return np.array([key in wanted for key in own], bool)
+        TypeError and ParameterError as of the loaders; keys may be text.
+        """
+        every = np.arange(len(self))
+        if records is None:
+            return every
+        test = test_of(records)
+        if isinstance(records, slice):
+            found = every[records]
+        elif test is not None:
+            keys = np.array(self.keys if self.keys is not None else every, object)
+            found = np.flatnonzero(test(keys, self.labels[:, np.newaxis]))
+        else:
+            refuse_no_keys(records)
+            found = self._find([str(key) for key in records])  # type: ignore[union-attr]
+        refuse_none(len(found), records)
+        return found
+
+    def _find(self, keys: Sequence[str]) -> NDArray[np.int64]:
+        """Where each key is; ParameterError for one that is not there, or twice."""
+        places = {str(self.key(ordinal)): ordinal for ordinal in range(len(self))}
+        for key in keys:
+            if key not in places:
+                what = "key" if self.keys is not None else "record, and no index:"
+                raise ParameterError(f"records: {self.path} has no {what} {key}")
+        asked, there = Counter(keys), Counter(map(str, self.keys or ()))
+        for key in keys:
+            if asked[key] > 1:
+                raise ParameterError(f"records holds {key} twice")
+            if there[key] > 1:
+                raise ParameterError(
+                    f"records: the index of {self.path} has the key {key} twice;"
+                    " choose the record by a slice or a function"
+                )
+        return np.array([places[key] for key in keys], np.int64)
+
+    def check_outputs(self, outputs: Iterable[str | os.PathLike[str]]) -> None:
+        """ParameterError when one of these .rec files, or its index, would replace a
+        file of the source, or another output.
+        """
+        files = [file for path in outputs for file in (path, index_of(path))]
+        refuse_replacing(files, self.files)
 
     def _read_index(self, given: str | os.PathLike[str] | None) -> None:
         path = index_of(self.path) if given is None else os.fspath(given)
@@ -173,10 +183,8 @@ class Source:
         return numbering.keys()
 
 
-def _listed(path: str | os.PathLike[str] | None) -> list[Key] | None:
+def _listed(path: str | os.PathLike[str]) -> list[str]:
     """The first field of each line of a list."""
-    if path is None:
-        return None
     with (
         naming(os.fspath(path)),
         open(path, encoding="utf-8", errors="surrogateescape") as file,
@@ -196,16 +204,14 @@ def write(
     progress: bool = False,
 ) -> Written:
     """Copy the chosen records, in this order. ParameterError when there are none, or
-    when the output is the input.
+    when the output would replace a file of the source.
     """
     target = os.fspath(output)
     if len(chosen) == 0:
         raise ParameterError(f"no record of {source.path} is chosen for {target}")
-    if os.path.realpath(target) == os.path.realpath(source.path):
-        raise ParameterError(f"output must be another file than {target}")
     kind, names = source.new_keys(chosen, keys)
     with (
-        RecordCopier(source.path, target) as out,
+        RecordCopier(source.path, target, source.files) as out,
         progress_bar(progress, "copy", len(chosen), "record") as advance,
     ):
         for offset, end in zip(
@@ -235,8 +241,9 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """--key, --label, --list and --slice."""
-    group = parser.add_argument_group("which records (all that are given must hold)")
+    """--key, --label, --list and --slice, of which one may be given."""
+    titled = parser.add_argument_group("which records (one of these; else all)")
+    group = titled.add_mutually_exclusive_group()
     group.add_argument("--key", nargs="+", metavar="KEY", help="keys of the index")
     group.add_argument(
         "--label", nargs="+", type=float, metavar="X", help="values of the first label"
@@ -253,9 +260,15 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def selection_of(options: argparse.Namespace) -> Selection:
-    """What add_selection's options say."""
-    return Selection(options.key, options.label, options.list, options.slice)
+def records_given(options: argparse.Namespace) -> Selection | Sequence[Key] | None:
+    """What add_selection's options say, as `records`."""
+    if options.label is not None:
+        labels = set(np.array(options.label, np.float32).tolist())  # as records hold it
+        return lambda key, label: label in labels
+    if options.list is not None:
+        return _listed(options.list)
+    chosen: list[str] | slice | None = options.key or options.slice
+    return chosen
 
 
 def _slice(text: str) -> slice:

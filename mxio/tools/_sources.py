@@ -20,12 +20,19 @@ from mxio._scan import Records
 from mxio.errors import DataError, ParameterError
 from mxio.recordio import unpack
 from mxio.tools._idx import IMAGES_MAGIC, LABELS_MAGIC, IdxFile
-from mxio.tools._samples import LARGEST_PICTURE, Sample, Source
+from mxio.tools._samples import (
+    LARGEST_PICTURE,
+    Sample,
+    Source,
+    class_names,
+    read_classes,
+)
 from mxio.tools._tar import tar_members
 from mxio.tools._threads import in_order
 
 __all__ = [
     "CIFAR_SIDE",
+    "CLASSES_NAME",
     "LIST_NAME",
     "PICTURE_SUFFIXES",
     "Encoding",
@@ -37,6 +44,7 @@ __all__ = [
 ]
 
 CIFAR_SIDE = 32
+CLASSES_NAME = "classes.txt"  # beside the list
 LIST_NAME = "images.lst"  # in a folder of pictures: ids, labels, paths
 PICTURE_SUFFIXES = (*EXTENSIONS, ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm")
 _BLOCK = 256  # pictures encoded by one call
@@ -47,9 +55,12 @@ _LABEL_MAX = 1 << 20  # bytes of a label in a tar
 
 
 def read_records(paths: Sequence[str]) -> Source:
-    """All records of RecordIO files, in order, whatever an index says."""
-    records = Records(resolve(";".join(paths)))
-    return Source(_records(records, paths), records.count(), ())
+    """All records of RecordIO files, in order, whatever an index says; names of classes
+    from the file beside the first.
+    """
+    files = resolve(";".join(paths))
+    records = Records(files)
+    return Source(_records(records, paths), records.count(), class_names(files))
 
 
 def _records(records: Records, paths: Sequence[str]) -> Iterator[Sample]:
@@ -68,8 +79,9 @@ def _records(records: Records, paths: Sequence[str]) -> Iterator[Sample]:
 
 
 def read_folder(root: str) -> Source:
-    """The pictures below a folder: those of its list, if it holds one, else all of
-    them, with the sorted names of their folders as classes and ids from 0.
+    """The pictures below a folder: those of its list, with the classes of classes.txt,
+    if it holds one, else all of them, with the sorted names of their folders as classes
+    and ids from 0.
     """
     names = os.path.join(root, LIST_NAME)
     if os.path.exists(names):
@@ -107,7 +119,9 @@ def _read_listed(root: str, names: str) -> Source:
                 raise DataError(f"{line.place}: {path!r} leads out of {root}", names)
             yield Sample(number, numbers, _read_picture(root, path))
 
-    return Source(samples(), count_parts(names, 1)[0], ())
+    classes = os.path.join(root, CLASSES_NAME)
+    known = read_classes(classes) if os.path.exists(classes) else ()
+    return Source(samples(), count_parts(names, 1)[0], known)
 
 
 def _read_picture(root: str, name: str) -> bytes:
@@ -129,9 +143,10 @@ def _readable(name: str) -> str:
 def read_tars(paths: Sequence[str]) -> Source:
     """Samples of tar files as WebDataset has them: neighbours of one name, up to the
     first dot, are a picture and its label: NAME.cls with a number, or NAME.json with
-    numbers or an object whose "label" they are. Ids count from 0.
+    numbers or an object whose "label" they are. Ids count from 0. Names of classes are
+    those of the file beside the first.
     """
-    return Source(_tar_samples(paths), None, ())
+    return Source(_tar_samples(paths), None, class_names(paths))
 
 
 def _tar_samples(paths: Sequence[str]) -> Iterator[Sample]:

@@ -169,8 +169,9 @@ def _sample(records: Records) -> tuple[list[bytes], float]:
     pictures: list[bytes] = []
     pixels, total = 0, 0
     for ordinal in range(0, count, math.ceil(count / _SAMPLE)):
+        payload = records.read(ordinal)  # names the record by itself
         try:
-            _, data = unpack(records.read(ordinal))
+            _, data = unpack(payload)
             height, width, _ = decoded(data).shape
         except DataError as error:
             place = f"{records.files[0]}: record {ordinal}"
@@ -321,7 +322,7 @@ def run(options: argparse.Namespace) -> int:
         **augmentation_given(options),
     )
     if options.json:
-        print_json(report=report)
+        print_json(report)
         return Exit.GOOD
     print(f"{report.path}: {report.records} records, {report.bytes / 1e6:.1f} MB")
     kilobytes, megapixels = report.picture_bytes / 1e3, report.picture_pixels / 1e6

@@ -68,12 +68,14 @@ def card(
     Raises ParameterError for wrong arguments, OSError. Damage is no error: it is shown.
     """
     from mxio import __version__
-    from mxio._atomic import atomic_text
+    from mxio._atomic import atomic_text, refuse_replacing
     from mxio._cores import cores
     from mxio._files import resolve
     from mxio.tools._facts import gather
-    from mxio.tools._gallery import class_names, file_title
+    from mxio.tools._gallery import file_title
+    from mxio.tools._index import index_of
     from mxio.tools._page import page
+    from mxio.tools._samples import class_names
     from mxio.tools.bench import bench
 
     if not 0 <= samples <= MOST_SAMPLES:
@@ -81,8 +83,7 @@ def card(
     if not 0 <= seconds <= 3600:
         raise ParameterError(f"seconds must be in [0, 3600], got {seconds}")
     files = resolve(os.fspath(path_imgrec))
-    if any(os.path.realpath(file) == os.path.realpath(out) for file in files):
-        raise ParameterError(f"out must not be the file that is read, got {out!r}")
+    refuse_replacing([out], [*files, *map(index_of, files)])
     names = class_names(files, classes)
     size = sum(os.path.getsize(file) for file in files)
     with progress_bar(progress, file_title(files), size, "B") as advance:
@@ -188,7 +189,7 @@ def run(options: argparse.Namespace) -> int:
         progress=not options.quiet,
     )
     if options.json:
-        print_json(report=report)
+        print_json(report)
     else:
         found = f"{report.records} records, {report.damaged} damaged"
         print(f"{report.out}: {found}")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from mxio import _core
+from mxio._views import Selection
 from mxio.errors import DataError, ParameterError
 from mxio.recordio import unpack
 from mxio.tools._command import Exit, new_parser
-from mxio.tools._source import Selection, Source, add_selection, selection_of
+from mxio.tools._source import Source, add_selection, records_given
 
 if TYPE_CHECKING:
     from mxio.tools._command import Commands
@@ -26,18 +28,19 @@ def cat(
     path: str | os.PathLike[str],
     out: BinaryIO,
     *,
-    selection: Selection | None = None,
+    records: Selection | Sequence[int | str] | None = None,
     what: What = "picture",
     path_imgidx: str | os.PathLike[str] | None = None,
 ) -> int:
-    """Write the chosen records to `out`, one behind the other; gives how many.
+    """Write records to `out`, one behind the other; gives how many.
 
+    records: which, as for `subset`; by default all.
     what: "picture", what is behind the image header; "payload"; or "record", with heads
     and padding, so that what comes out is a RecordIO file. See `subset` for the rest.
     """
     source = Source(path, path_imgidx)
     file = _core.RecordFile(source.path)
-    chosen = source.chosen(selection or Selection())
+    chosen = source.chosen(records)
     for offset in source.offsets[chosen].tolist():
         out.write(_bytes_of(file, offset, what))
     return len(chosen)
@@ -83,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         cat(
             options.file,
             sys.stdout.buffer,
-            selection=selection_of(options),
+            records=records_given(options),
             what=options.what,
             path_imgidx=options.index,
         )

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mxio._atomic import naming, refuse_replacing
+from mxio._manifest import SUFFIX
 from mxio.errors import DataError, ParameterError
 from mxio.tools._command import (
     Exit,
@@ -20,6 +22,7 @@ from mxio.tools._command import (
     print_json,
     progress_bar,
 )
+from mxio.tools._index import index_of
 
 if TYPE_CHECKING:
     from mxio.tools._command import Commands
@@ -86,34 +89,44 @@ def convert(
     if not paths:
         raise ParameterError("source must name at least one file, got none")
     source_kind = source_kind or _kind_of(paths[0], os.path.isdir(paths[0]))
+    if source_kind is None:
+        with naming(paths[0]):
+            os.stat(paths[0])
+        raise _untold(paths[0], "source_kind", SOURCE_KINDS)
     target_kind = target_kind or _kind_of(out, not os.path.splitext(out)[1])
+    if target_kind is None:
+        raise _untold(out, "target_kind", TARGET_KINDS)
     if target_kind not in TARGET_KINDS:
         kinds = ", ".join(TARGET_KINDS)
         raise ParameterError(f"target_kind must be one of {kinds}, got {target_kind!r}")
-    for path in paths:
-        if os.path.realpath(path) == os.path.realpath(out):
-            raise ParameterError(f"source and target must be two, got {path} twice")
     names = read_classes(classes) if classes is not None else ()
     read = _read(source_kind, paths, encoding, quality, coarse)
     read = replace(read, classes=names or read.classes)
     sink_of = {"rec": RecordSink, "folder": FolderSink, "webdataset": TarSink}
     with locked(f"{out}.lock"), sink_of[target_kind](out, read.classes) as sink:
+        indices = map(index_of, paths) if source_kind == "rec" else ()
+        refuse_replacing(sink.files, [*paths, *indices])
         count = move(read, sink, progress=progress)
     return ConvertReport(sink.files, count, list(read.classes))
 
 
-def _kind_of(path: str, is_folder: bool) -> str:
+def _kind_of(path: str, is_folder: bool) -> str | None:
+    """What the name tells; None when it does not."""
     name = os.path.basename(path)
     if is_folder:
         return "folder"
-    if name.endswith(".rec"):
+    if name.endswith((".rec", SUFFIX)):
         return "rec"
     if name.endswith(_TAR_SUFFIXES):
         return "webdataset"
-    if "images-idx3-ubyte" in name:
-        return "mnist"
-    kinds = ", ".join(SOURCE_KINDS)
-    raise ParameterError(f"{path}: its name does not tell the kind; say one of {kinds}")
+    return "mnist" if "images-idx3-ubyte" in name else None
+
+
+def _untold(path: str, what: str, kinds: Sequence[str]) -> ParameterError:
+    return ParameterError(
+        f"{path}: its name does not tell the kind; {what} must be one of "
+        f"{', '.join(kinds)}"
+    )
 
 
 def _read(
@@ -221,7 +234,7 @@ def run(options: argparse.Namespace) -> int:
         progress=not options.quiet,
     )
     if options.json:
-        print_json(report=report)
+        print_json(report)
     else:
         print(f"{report.files[0]}: {report.samples} images")
     return Exit.GOOD

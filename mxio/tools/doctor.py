@@ -261,7 +261,7 @@ def run(options: argparse.Namespace) -> int:
     """Run `mxio doctor`."""
     report = doctor(options.paths)
     if options.json:
-        print_json(report=report)
+        print_json(report)
         return Exit.GOOD
     for name, value in _table(report):
         print(f"{name:<15} {value}")

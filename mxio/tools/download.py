@@ -330,7 +330,7 @@ def run(options: argparse.Namespace) -> int:
         options.dataset, options.to, mirror=options.mirror, progress=not options.quiet
     )
     if options.json:
-        print_json(report=report)
+        print_json(report)
         return Exit.GOOD
     title = DATASETS[report.dataset].title
     fetched = f"{report.received / 1e6:.1f} MB fetched"

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mxio import _core
 from mxio._atomic import naming, write_file
 from mxio._formats import suffix_of
+from mxio._views import Selection
 from mxio.errors import DataError, ParameterError
 from mxio.recordio import unpack
-from mxio.tools._command import Exit, add_quiet, new_parser, progress_bar
-from mxio.tools._source import Selection, Source, add_selection, selection_of
+from mxio.tools._command import (
+    Exit,
+    add_json,
+    add_quiet,
+    new_parser,
+    print_json,
+    progress_bar,
+)
+from mxio.tools._source import Source, add_selection, records_given
 
 if TYPE_CHECKING:
     from mxio.tools._command import Commands
@@ -39,14 +48,15 @@ def extract(
     path: str | os.PathLike[str],
     folder: str | os.PathLike[str],
     *,
-    selection: Selection | None = None,
+    records: Selection | Sequence[int | str] | None = None,
     names: str = _NAMES,
     payload: bool = False,
     path_imgidx: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> ExtractReport:
-    """Write the picture of each chosen record to a file of its own, as it is stored.
+    """Write the picture of each record to a file of its own, as it is stored.
 
+    records: which, as for `subset`; by default all.
     names: of the files below `folder`, in which {key}, {label} (the first one),
         {id} and {ordinal} stand for those of the record; the suffix is that of the
         format (.jpg, .png, ...; .bin when unknown).
@@ -57,7 +67,7 @@ def extract(
     """
     source = Source(path, path_imgidx, progress)
     file = _core.RecordFile(source.path)
-    chosen = source.chosen(selection or Selection()).tolist()
+    chosen = source.chosen(records).tolist()
     target = os.fspath(folder)
     stems = _stems(source, chosen, names)
     files = size = empty = 0
@@ -138,6 +148,7 @@ def add_parser(commands: Commands) -> None:
         "--index", metavar="IDX", help="(default: beside FILE, if there is one)"
     )
     add_selection(parser)
+    add_json(parser)
     add_quiet(parser)
 
 
@@ -147,7 +158,7 @@ def run(options: argparse.Namespace) -> int:
         report = extract(
             options.file,
             options.folder,
-            selection=selection_of(options),
+            records=records_given(options),
             names=options.names,
             payload=options.payload,
             path_imgidx=options.index,
@@ -156,6 +167,9 @@ def run(options: argparse.Namespace) -> int:
     except DataError as error:
         hint = " (--payload takes any record)" if error.path is None else ""
         raise DataError(f"{error}{hint}", error.path) from None
+    if options.json:
+        print_json(report)
+        return Exit.GOOD
     left_out = f"; {report.empty} records have no picture" if report.empty else ""
     print(f"{report.folder}: {report.files} files, {report.bytes} bytes{left_out}")
     return Exit.GOOD

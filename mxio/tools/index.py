@@ -7,8 +7,15 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mxio._atomic import atomic_text
-from mxio.tools._command import Exit, add_quiet, new_parser, progress_bar
+from mxio._atomic import atomic_text, refuse_replacing
+from mxio.tools._command import (
+    Exit,
+    add_json,
+    add_quiet,
+    new_parser,
+    print_json,
+    progress_bar,
+)
 from mxio.tools._heads import HeadReader
 from mxio.tools._index import index_of
 from mxio.tools._keys import KEYS, Keys, Numbering
@@ -43,10 +50,11 @@ def index(
         record has one of its own, else numbers.
 
     DataError, naming record and byte, when the file is damaged, or when a record has no
-    id to be its key; OSError.
+    id to be its key; ParameterError when the index would replace the file; OSError.
     """
     source = os.fspath(path)
     target = index_of(source) if output is None else os.fspath(output)
+    refuse_replacing([target], [source])
     numbering = Numbering(keys)
     offsets = []
     with (
@@ -82,6 +90,7 @@ def add_parser(commands: Commands) -> None:
         help="ids of the records, numbers, or ids if they are distinct "
         "(default: %(default)s)",
     )
+    add_json(parser)
     add_quiet(parser)
 
 
@@ -90,6 +99,9 @@ def run(options: argparse.Namespace) -> int:
     report = index(
         options.input, options.output, keys=options.keys, progress=not options.quiet
     )
+    if options.json:
+        print_json(report)
+        return Exit.GOOD
     keys = {"id": "ids", "number": "numbers from 0"}[report.keys]
     print(f"{report.index}: {report.records} records, keys are {keys}")
     return Exit.GOOD

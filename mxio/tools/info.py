@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mxio import _core, _faces
 from mxio._formats import format_of
+from mxio._manifest import expanded
 from mxio.errors import DataError
 from mxio.tools._command import (
     Exit,
@@ -269,7 +270,9 @@ def add_parser(commands: Commands) -> None:
         "records, labels, sizes, formats, index",
         "Tell what is in RecordIO files, by their headers: nothing is decoded.",
     )
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a .rec file")
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", help="a .rec file, or the manifest of some"
+    )
     parser.add_argument(
         "--all",
         action="store_true",
@@ -282,13 +285,13 @@ def add_parser(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do it; gives the exit code."""
     reports = []
-    for path in options.files:
+    for path in expanded(options.files):
         report = info(path, every=options.all, progress=not options.quiet)
         reports.append(report)
         if not options.json:
             _tell(report)
     if options.json:
-        print_json(files=reports)
+        print_json({"files": reports})
     return Exit.GOOD
 
 

@@ -12,12 +12,19 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mxio._atomic import naming
+from mxio._atomic import naming, refuse_replacing
 from mxio._draft import Draft
 from mxio._manifest import SUFFIX, Shard, shifted_index, write_manifest
 from mxio._packing import Outputs
 from mxio.errors import DataError, ParameterError
-from mxio.tools._command import Exit, add_quiet, new_parser, progress_bar
+from mxio.tools._command import (
+    Exit,
+    add_json,
+    add_quiet,
+    new_parser,
+    print_json,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
     from mxio.tools._command import Commands
@@ -69,20 +76,25 @@ def merge(
 
     Raises DataError when a shard is missing, damaged, or of another list or options;
     OSError naming the file that cannot be read or written; MxioError when another run
-    writes the output; ParameterError when there is nothing to join.
+    writes the output; ParameterError when there is nothing to join, or when the output
+    would replace a shard.
     """
     output = os.fspath(output)
+    outputs = Outputs.of(output)
+    written = [output] if output.endswith(SUFFIX) else [output, outputs.index]
+    refuse_replacing(written, [])
     found = [_read_done(os.fspath(path)) for path in shards]
     if not shards:
         found = [_read_done(path) for path in _shards_of(output)]
     ordered = [each.shard for each in _whole_set(output, found)]
+    kept = [path for shard in ordered for path in (shard.record, shard.index)]
+    refuse_replacing(written, kept)
     for shard in ordered:
         _check_size(shard)
     if output.endswith(SUFFIX):
         write_manifest(output, ordered)
         index = ""
     else:
-        outputs = Outputs.of(output)
         index = outputs.index
         _join(outputs, ordered, progress)
     return MergeReport(
@@ -216,12 +228,15 @@ def add_parser(commands: Commands) -> None:
         metavar="SHARD",
         help="the .rec files (default: those named after OUTPUT)",
     )
+    add_json(parser)
     add_quiet(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the command line says; gives the exit code."""
     report = merge(options.output, options.shards, progress=not options.quiet)
-    if not options.quiet:
+    if options.json:
+        print_json(report)
+    else:
         print(f"{report.output}: {report.records} records of {report.shards} shards")
     return Exit.GOOD

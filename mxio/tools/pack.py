@@ -9,7 +9,7 @@ import os
 from typing import Unpack
 
 from mxio._manifest import SUFFIX
-from mxio._packing import PackReport, pack_list
+from mxio._packing import Outputs, PackReport, pack_list
 from mxio._shards import (
     join_reports,
     make_plan,
@@ -83,7 +83,9 @@ def pack(
     if shards is None and worker is None:
         raise ParameterError("ray needs shards: as many as there are to be tasks")
     task = make_task(list_path, root, **settings)
-    task.check_outputs(target, "" if report is None else os.fspath(report))
+    whole = Outputs.of(target)
+    told = "" if report is None else os.fspath(report)
+    task.check_outputs(whole.record, whole.index, told)
     count = place[1] if shards is None else shards
     plan = make_plan(task, target, count, report is not None)
     if ray is not None:

@@ -115,7 +115,7 @@ def repack(
     *,
     restart: int = _core.FAST_RESTART,
     path_imgidx: str | os.PathLike[str] | None = None,
-    new_keys: NewKeys = "keep",
+    keys: NewKeys = "keep",
     threads: int = 0,
     progress: bool = False,
 ) -> RepackReport:
@@ -127,7 +127,7 @@ def repack(
     Any reader of JPEG reads it; mxio's loaders jump to the part that they need.
 
     path_imgidx: the index, by default the one beside the file, if there is one; records
-        that it does not list are not there. new_keys: of the new index, see subset.
+        that it does not list are not there. keys: of the new index, see subset.
     threads: that work; 0 means every core.
 
     What is no JPEG, or cannot be said in baseline, is copied as it is, and so is a JPEG
@@ -139,16 +139,13 @@ def repack(
             f"restart must be in [1, {_core.MAX_RESTART}] MCUs, got {restart}"
         )
     source = Source(path, path_imgidx, progress)
-    target = os.fspath(output)
-    if os.path.realpath(target) == os.path.realpath(source.path):
-        raise ParameterError(f"output must be another file than {target}")
     count = len(source)
-    _, names = source.new_keys(np.arange(count), new_keys)
+    _, names = source.new_keys(np.arange(count), keys)
     worker = _Repacker(source, restart)
     kept: Counter[str] = Counter()
     damaged = []
     with (
-        RecordCopier(source.path, target) as out,
+        RecordCopier(source.path, output, source.files) as out,
         progress_bar(progress, "repack", count, "record") as advance,
     ):
         for ordinal, made in in_order(worker.make, range(count), threads or cores()):
@@ -208,22 +205,23 @@ def run(options: argparse.Namespace) -> int:
         options.output,
         restart=options.restart,
         path_imgidx=options.index,
-        new_keys=options.keys,
+        keys=options.keys,
         threads=options.threads,
         progress=not options.quiet,
     )
     if options.json:
-        print_json(**vars(report))
+        print_json(report)
     else:
         _tell(report)
     return Exit.PROBLEM if report.damaged else Exit.GOOD
 
 
 def _tell(report: RepackReport) -> None:
-    change = 100 * (report.bytes_after / report.bytes_before - 1)
+    before = report.bytes_before
+    change = report.bytes_after / before - 1 if before else 0.0
     print(
         f"{report.output}: {report.records} records, {report.pictures} JPEGs written"
-        f" anew, {report.bytes_after} bytes ({change:+.1f} %); {report.index}"
+        f" anew, {report.bytes_after} bytes ({change:+.1%}); {report.index}"
     )
     for reason, count in sorted(report.kept.items()):
         print(f"  {count} as they are: {reason}")

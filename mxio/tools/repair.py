@@ -20,6 +20,7 @@ from mxio.tools._command import (
     progress_bar,
 )
 from mxio.tools._heads import HeadReader
+from mxio.tools._index import index_of
 from mxio.tools._keys import KEYS, Keys, Numbering
 from mxio.tools._output import RecordCopier
 from mxio.tools._threads import in_order
@@ -82,20 +83,23 @@ def repair(
     progress: show a bar, if stderr is a terminal.
 
     Both files appear when they are whole. DataError when no record is whole, or when
-    one has no id to be its key; ParameterError when output is the input; OSError.
+    one has no id to be its key; ParameterError when the output would replace the input
+    or its index; OSError.
     """
     source, target = os.fspath(path), os.fspath(output)
-    if not in_place and os.path.realpath(source) == os.path.realpath(target):
+    replaces = os.path.realpath(source) == os.path.realpath(target)
+    if replaces and not in_place:
         raise ParameterError(
             f"output must be another file than {source}, unless in_place is given"
         )
+    kept = [] if replaces else [source, index_of(source)]
     numbering = Numbering(keys)
     doubtful: list[int] = []
     lost: list[LostBytes] = []
     saved = 0
     with (
         HeadReader(source) as heads,
-        RecordCopier(source, target) as out,
+        RecordCopier(source, target, kept) as out,
         progress_bar(progress, "repair", heads.size, "B") as advance,
     ):
         for piece in _pieces(heads, decode):
@@ -188,7 +192,7 @@ def run(options: argparse.Namespace) -> int:
         progress=not options.quiet,
     )
     if options.json:
-        print_json(**vars(report))
+        print_json(report)
     else:
         _tell(report)
     return Exit.GOOD

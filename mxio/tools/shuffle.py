@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mxio.errors import ParameterError
-from mxio.tools._command import Exit, add_quiet, new_parser
+from mxio.tools._command import Exit, add_json, add_quiet, new_parser, print_json
 from mxio.tools._source import NewKeys, Source, Written, add_keys, tell, write
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def shuffle(
     *,
     seed: int = 0,
     path_imgidx: str | os.PathLike[str] | None = None,
-    new_keys: NewKeys = "keep",
+    keys: NewKeys = "keep",
     progress: bool = False,
 ) -> Written:
     """Copy all records in an order that follows from the seed, 0 to 2**32 - 1.
@@ -38,7 +38,7 @@ def shuffle(
     source = Source(path, path_imgidx, progress)
     # RandomState, as NumPy promises its numbers for all time.
     chosen = np.random.RandomState(seed).permutation(len(source))
-    return write(source, chosen.astype(np.int64), output, new_keys, progress)
+    return write(source, chosen.astype(np.int64), output, keys, progress)
 
 
 def add_parser(commands: Commands) -> None:
@@ -56,6 +56,7 @@ def add_parser(commands: Commands) -> None:
         "--seed", type=int, default=0, metavar="N", help="(default: %(default)s)"
     )
     add_keys(parser)
+    add_json(parser)
     add_quiet(parser)
 
 
@@ -66,8 +67,11 @@ def run(options: argparse.Namespace) -> int:
         options.output,
         seed=options.seed,
         path_imgidx=options.index,
-        new_keys=options.keys,
+        keys=options.keys,
         progress=not options.quiet,
     )
-    tell([written])
+    if options.json:
+        print_json(written)
+    else:
+        tell([written])
     return Exit.GOOD

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mxio.errors import ParameterError
-from mxio.tools._command import Exit, add_quiet, new_parser
+from mxio.tools._command import Exit, add_json, add_quiet, new_parser, print_json
 from mxio.tools._source import NewKeys, Source, Written, add_keys, tell, write
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def split(
     stratify: bool = False,
     seed: int = 0,
     path_imgidx: str | os.PathLike[str] | None = None,
-    new_keys: NewKeys = "keep",
+    keys: NewKeys = "keep",
     progress: bool = False,
 ) -> dict[str, Written]:
     """Deal the records to PREFIX_NAME.rec for each name, by chance, as the seed says.
@@ -59,11 +59,12 @@ def split(
             raise ParameterError(
                 f"part {name!r} gets none of the {len(source)} records of {source.path}"
             )
-    written = {}
-    for name, part in parts.items():
-        output = f"{os.fspath(prefix)}_{name}.rec"
-        written[name] = write(source, np.sort(part), output, new_keys, progress)
-    return written
+    outputs = {name: f"{os.fspath(prefix)}_{name}.rec" for name in parts}
+    source.check_outputs(outputs.values())
+    return {
+        name: write(source, np.sort(part), outputs[name], keys, progress)
+        for name, part in parts.items()
+    }
 
 
 def _wanted(
@@ -150,6 +151,7 @@ def add_parser(commands: Commands) -> None:
         "--seed", type=int, default=0, metavar="N", help="(default: %(default)s)"
     )
     add_keys(parser)
+    add_json(parser)
     add_quiet(parser)
 
 
@@ -190,8 +192,11 @@ def run(options: argparse.Namespace) -> int:
         stratify=options.stratify,
         seed=options.seed,
         path_imgidx=options.index,
-        new_keys=options.keys,
+        keys=options.keys,
         progress=not options.quiet,
     )
-    tell(written.values())
+    if options.json:
+        print_json({"parts": written})
+    else:
+        tell(written.values())
     return Exit.GOOD

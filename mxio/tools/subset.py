@@ -7,14 +7,15 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mxio.tools._command import Exit, add_quiet, new_parser
+from mxio._views import Selection
+from mxio.tools._command import Exit, add_json, add_quiet, new_parser, print_json
 from mxio.tools._source import (
     NewKeys,
-    Selection,
     Source,
     Written,
     add_keys,
     add_selection,
+    records_given,
     tell,
     write,
 )
@@ -29,30 +30,27 @@ def subset(
     path: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
-    keys: Sequence[int | str] | None = None,
-    labels: Sequence[float] | None = None,
-    list_path: str | os.PathLike[str] | None = None,
-    slice: slice | None = None,
+    records: Selection | Sequence[int | str] | None = None,
     path_imgidx: str | os.PathLike[str] | None = None,
-    new_keys: NewKeys = "keep",
+    keys: NewKeys = "keep",
     progress: bool = False,
 ) -> Written:
-    """Copy the records that fulfil every condition given, in the order of the file.
+    """Copy some records.
 
-    keys: those of the index, or ordinals where there is none. labels: values of the
-        first label. list_path: a file whose lines begin with a key, such as a .lst.
-        slice: of the records in the order of the file.
+    records: which, as the loaders choose them: keys of the index (ordinals where there
+        is none) or a slice, in the order given; a LabelRange or a function of (key,
+        label), in the order of the file. The label is the first one. None is all.
     path_imgidx: the index, by default the one beside the file, if there is one; records
         that it does not list are not there.
-    new_keys: of the new index: "keep" those of the old one (as "auto" without one),
+    keys: of the new index: "keep" those of the old one (as "auto" without one),
         "id", "number", or "auto", ids if they are distinct, else numbers.
 
     The bytes of the records stay as they are. ParameterError for keys that there are
-    not, and when no record is left; DataError when file or index are damaged; OSError.
+    not, or twice, and when no record is left; DataError when file or index are damaged;
+    OSError.
     """
     source = Source(path, path_imgidx, progress)
-    chosen = source.chosen(Selection(keys, labels, list_path, slice))
-    return write(source, chosen, output, new_keys, progress)
+    return write(source, source.chosen(records), output, keys, progress)
 
 
 def add_parser(commands: Commands) -> None:
@@ -61,13 +59,14 @@ def add_parser(commands: Commands) -> None:
         commands,
         "subset",
         "some records, by key, label, list or slice",
-        "Copy some records of IN, as they are and in their order, to OUT, and write\n"
-        "the index beside it.",
+        "Copy some records of IN, as they are, to OUT, and write the index beside it.\n"
+        "Keys, lists and slices are copied in the order given.",
     )
     parser.add_argument("input", metavar="IN", help="a .rec file")
     parser.add_argument("output", metavar="OUT", help="the .rec to write")
     add_selection(parser)
     add_keys(parser)
+    add_json(parser)
     add_quiet(parser)
 
 
@@ -76,13 +75,13 @@ def run(options: argparse.Namespace) -> int:
     written = subset(
         options.input,
         options.output,
-        keys=options.key,
-        labels=options.label,
-        list_path=options.list,
-        slice=options.slice,
+        records=records_given(options),
         path_imgidx=options.index,
-        new_keys=options.keys,
+        keys=options.keys,
         progress=not options.quiet,
     )
-    tell([written])
+    if options.json:
+        print_json(written)
+    else:
+        tell([written])
     return Exit.GOOD

@@ -14,6 +14,7 @@ import numpy as np
 from mxio import _core
 from mxio._codec import MAX_PIXELS, decode_as_stored
 from mxio._cores import cores
+from mxio._manifest import expanded
 from mxio._salvage import Lost, Whole, parse
 from mxio.errors import DataError, ParameterError
 from mxio.recordio import unpack
@@ -240,7 +241,9 @@ def add_parser(commands: Commands) -> None:
         "Check the structure of RecordIO files, their indexes, and every picture in\n"
         "full; list what is damaged. The exit code is 1 when something is.",
     )
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a .rec file")
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", help="a .rec file, or the manifest of some"
+    )
     parser.add_argument(
         "--index",
         metavar="IDX",
@@ -256,12 +259,11 @@ def add_parser(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do it; gives the exit code."""
-    if options.index is not None and len(options.files) > 1:
-        raise ParameterError(
-            f"--index belongs to one FILE, got {len(options.files)} of them"
-        )
+    files = expanded(options.files)
+    if options.index is not None and len(files) > 1:
+        raise ParameterError(f"--index belongs to one FILE, got {len(files)} of them")
     reports = []
-    for path in options.files:
+    for path in files:
         report = verify(
             path,
             path_imgidx=options.index,
@@ -273,7 +275,7 @@ def run(options: argparse.Namespace) -> int:
         if not options.json:
             _tell(report)
     if options.json:
-        print_json(files=reports)
+        print_json({"files": reports})
     return Exit.GOOD if all(report.good for report in reports) else Exit.PROBLEM
 
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mxio._atomic import PendingFile, publish
+from mxio._atomic import PendingFile, publish, refuse_replacing
 from mxio.errors import DataError, ParameterError
 from mxio.tools._augmentation import add_augmentation, augmentation_given
 from mxio.tools._command import Exit, add_json, new_parser, print_json
+from mxio.tools._index import index_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -70,8 +71,7 @@ def view(
     from mxio.tools._gallery import Gallery, chosen, records_from
 
     whole = Gallery(os.fspath(path_imgrec), classes)
-    if any(os.path.realpath(file) == os.path.realpath(out) for file in whole.files):
-        raise ParameterError(f"out must not be the file that is viewed, got {out!r}")
+    refuse_replacing([out], [*whole.files, *map(index_of, whole.files)])
     there = whole.records.count()
     for name, value in (("columns", columns), ("epochs", epochs)):
         if not 1 <= value <= MOST_PICTURES:
@@ -242,7 +242,7 @@ def run(options: argparse.Namespace) -> int:
         **augmentation_given(options),
     )
     if options.json:
-        print_json(report=report)
+        print_json(report)
     else:
         size = f"{report.width} x {report.height}"
         print(f"{report.out}: {len(report.records)} records, {size}")
