@@ -211,13 +211,15 @@ class RowFeed:
         data_width: int,
         label: Sequence[str],
         label_width: int,
+        timeout: float,
         /,
     ) -> None:
         """Measure the files and find the part; the thread starts with the first `next`.
 
         sparse: LibSVM, float32; else CSV, dtype 0 float32, 1 int32, 2 int64. depth:
         batches that may wait. Without label files labels are zeros, for LibSVM the
-        number at the start of each line. OSError, DataError, ParameterError.
+        number at the start of each line. timeout: seconds, 0 for none. OSError,
+        DataError, ParameterError; TimeoutError here and from `next` and `start`.
         """
     def start(self, carry: int, /) -> None:
         """Begin an epoch behind so many rows."""
@@ -241,13 +243,14 @@ def open_mnist(
     shuffle: bool,
     seed: int,
     depth: int,
+    timeout: float,
     /,
 ) -> tuple[RowFeed, int, int]:
     """Batches of images as float32, and an image's rows and columns.
 
     paths: of the images and of the labels, plain or packed by gzip; both are read whole
-    here. Row numbers are places in the file. OSError, DataError, ParameterError for a
-    batch larger than the part.
+    here. Row numbers are places in the file. OSError, TimeoutError, DataError,
+    ParameterError for a batch larger than the part.
     """
 
 @final

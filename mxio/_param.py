@@ -42,8 +42,8 @@ def _row(
     name: str,
     default: Any,
     doc: str,
-    low: int | None = None,
-    high: int | None = None,
+    low: float | None = None,
+    high: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Param:
     required = default is ...
@@ -82,6 +82,16 @@ _COMMON = (
         choices=("gpu", "cpu"),
     ),
     _row("BACKEND", "INT", "device_id", 0, f"{_WITHOUT_EFFECT}, as ctx.", -1, 65535),
+    _row(
+        "AUXILIARY",
+        "REAL",
+        "timeout",
+        300.0,
+        "Seconds to wait for a batch, or for the files in the constructor, before an"
+        " error says where a thread is stuck; 0 waits for ever.",
+        0.0,
+        1e6,
+    ),
     _row("AUXILIARY", "FLAG", "verbose", False, f"{_WITHOUT_EFFECT}."),
     _row("AUXILIARY", "FLAG", "silent", False, f"{_WITHOUT_EFFECT}."),
 )

@@ -136,7 +136,7 @@ def bind_rows(
         row = rows[name]
         if row.kind == "CHOICE":
             given[name] = row.choices[value]
-        elif row.kind == "INT" and not row.low <= value <= row.high:
+        elif row.kind in ("INT", "REAL") and not row.low <= value <= row.high:
             raise _outside(row, value)
     return {row.name: given.get(row.name, row.default) for row in rows.values()}
 
@@ -274,10 +274,14 @@ def _int(row: Param, value: object) -> int:
     return number
 
 
-def _outside(row: Param, number: int) -> ParameterError:
+def _outside(row: Param, number: float) -> ParameterError:
     return ParameterError(
-        f"{row.name} must be in [{row.low}, {row.high}], got {number}"
+        f"{row.name} must be in [{_shown(row.low)}, {_shown(row.high)}], got {number}"
     )
+
+
+def _shown(bound: float) -> str:
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)
 
 
 def _real(row: Param, value: object) -> float:

@@ -22,6 +22,7 @@ _CONTEXT = Difference(None, "Accepted and without effect: arrays are on the CPU.
 _SAME_HERE = Difference("", "New here, accepted and without effect.")
 _SILENT = Difference("", "Of older versions; accepted and without effect.")
 _NAME = Difference(None, "Same. MXNet's documentation does not mention it.")
+_TIMEOUT = Difference("", "New: an error instead of waiting for ever.")
 _AHEAD = Difference(None, "Same; 0 is an error (MXNet crashed).")
 _BATCH_SIZE = Difference(None, "Same; 0 and less is an error (MXNet hung).")
 _PARTS = Difference(None, "Same parts; an empty one is an error that says so.")
@@ -129,7 +130,7 @@ _IMAGES = {
     "on_error": Difference("", "New: go on without a bad record, or with another."),
     "max_errors": Difference("", "New: bound of on_error."),
     "max_pixels": Difference("", "New: a picture that claims more is a bad record."),
-    "timeout": Difference("", "New: an error instead of waiting for ever."),
+    "timeout": _TIMEOUT,
     "verbose": Difference("True", "Says nothing unless asked to."),
     "silent": Difference("", "Of older versions."),
 }
@@ -167,6 +168,7 @@ _COMMON = {
     "batch_size": _BATCH_SIZE,
     "ctx": _CONTEXT,
     "device_id": _SAME_HERE,
+    "timeout": _TIMEOUT,
     "verbose": _SAME_HERE,
     "silent": _SAME_HERE,
 }

@@ -127,6 +127,7 @@ def _text_rows(kind: str, options: Mapping[str, Any]) -> _Fed:
         math.prod(data_shape),
         label_files,
         math.prod(label_shape),
+        options["timeout"],
     )
     wide = () if label_shape == (1,) else label_shape
     return _Fed(core, options, data_shape, wide, sparse, sparse and bool(label_files))
@@ -149,7 +150,8 @@ class CSVIter(MXDataIter):
     TypeError for an unknown or missing parameter, ParameterError for a wrong value,
     OSError for a file that cannot be read, all from the constructor; DataError, naming
     file, line and byte, for a bad row from the batch that it is in, the next call goes
-    on behind that.
+    on behind that. TimeoutError, naming file and byte, when reading, here or for a
+    batch, takes longer than `timeout`.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -218,6 +220,7 @@ def _images(options: Mapping[str, Any]) -> _Fed:
         bool(options["shuffle"]),
         options["seed"],
         options["prefetch_buffer"],
+        options["timeout"],
     )
     flat = (math.prod(shape),)
     return _Fed(core, options, flat if options["flat"] else (1, *shape), ())
@@ -238,7 +241,8 @@ class MNISTIter(MXDataIter):
 
     All errors come from the constructor: TypeError for an unknown parameter,
     ParameterError for a wrong value or a batch larger than the part, OSError for a file
-    that cannot be read, DataError, naming file and byte, for damaged files.
+    that cannot be read, TimeoutError when that takes longer than `timeout`, DataError,
+    naming file and byte, for damaged files.
     """
 
     def __init__(self, **options: Any) -> None:

@@ -54,6 +54,17 @@ mxio_fail_os(struct mxio_error *err, int os_error, const char *format, ...)
     return MXIO_EIO;
 }
 
+enum mxio_status
+mxio_watch_ask(const struct mxio_watch *watch, int file, uint64_t offset,
+               struct mxio_error *err)
+{
+    const int place = file < 0 ? -1 : watch->first_file + file;
+
+    if (watch->stopped != NULL && watch->stopped(watch->context, place, offset))
+        return mxio_fail(err, MXIO_ESTATE, "told to stop");
+    return MXIO_OK;
+}
+
 bool
 mxio_multiply(size_t a, size_t b, size_t *out)
 {

@@ -52,6 +52,21 @@ enum mxio_status
 mxio_fail_os(struct mxio_error *err, int os_error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Who waits for a thread that reads: it is told where that is going to read, and says
+ * when to stop. */
+struct mxio_watch {
+    bool (*stopped)(void *context, int file, uint64_t offset); /* NULL: nobody */
+    void *context;
+    int first_file; /* files are counted from here */
+};
+
+#define MXIO_NO_WATCH (&(struct mxio_watch){.stopped = NULL})
+
+/* Before each read; MXIO_ESTATE when it is time to stop. `file` -1: nothing is read. */
+MXIO_MUST_USE enum mxio_status
+mxio_watch_ask(const struct mxio_watch *watch, int file, uint64_t offset,
+               struct mxio_error *err);
+
 /* a * b in *out; false when it does not fit. */
 MXIO_MUST_USE bool
 mxio_multiply(size_t a, size_t b, size_t *out);

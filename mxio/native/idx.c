@@ -102,10 +102,10 @@ read_header(struct mxio_idx *idx, int size_count, struct mxio_error *err)
 
 enum mxio_status
 mxio_idx_open(struct mxio_idx *out, const char *path, int size_count,
-              struct mxio_error *err)
+              const struct mxio_watch *watch, struct mxio_error *err)
 {
     *out = (struct mxio_idx){.stream = NULL};
-    enum mxio_status status = mxio_stream_open(&out->stream, path, err);
+    enum mxio_status status = mxio_stream_open(&out->stream, path, watch, err);
     if (status == MXIO_OK)
         status = read_header(out, size_count, err);
     if (status != MXIO_OK)

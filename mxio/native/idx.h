@@ -27,7 +27,7 @@ struct mxio_idx {
 /* Reads the header; the bytes are as many as it says, or, when packed, may be. */
 MXIO_MUST_USE enum mxio_status
 mxio_idx_open(struct mxio_idx *out, const char *path, int size_count,
-              struct mxio_error *err);
+              const struct mxio_watch *watch, struct mxio_error *err);
 
 /* Idempotent. */
 void

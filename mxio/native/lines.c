@@ -17,8 +17,7 @@ struct mxio_lines {
     uint64_t begin, end; /* the part, among the bytes of all */
     bool begins_after_carriage;
     char comment;
-    bool (*stopped)(void *);
-    void *context;
+    struct mxio_watch watch;
 
     size_t current;        /* the file that is read; path_count behind the last */
     struct mxio_file file; /* closed until its first read */
@@ -127,8 +126,10 @@ refill(struct mxio_lines *lines, bool *more, struct mxio_error *err)
     *more = left > 0;
     if (!*more)
         return MXIO_OK;
-    if (lines->stopped != NULL && lines->stopped(lines->context))
-        return mxio_fail(err, MXIO_ESTATE, "told to stop");
+    status = mxio_watch_ask(&lines->watch, (int)lines->current,
+                            lines->offset + lines->have, err);
+    if (status != MXIO_OK)
+        return status;
     if (lines->file.descriptor < 0)
         status = mxio_file_open(&lines->file, lines->paths[lines->current], err);
     if (status == MXIO_OK)
@@ -252,13 +253,6 @@ mxio_lines_rewind(struct mxio_lines *lines)
     lines->after_carriage = lines->begins_after_carriage && lines->offset > 0;
 }
 
-void
-mxio_lines_watch(struct mxio_lines *lines, bool (*stopped)(void *), void *context)
-{
-    lines->stopped = stopped;
-    lines->context = context;
-}
-
 /* ---- parts ---- */
 
 /* Move a boundary inside a file behind the next end of a line, and what follows of such
@@ -333,7 +327,9 @@ measure(struct mxio_lines *lines, const char *const *paths, struct mxio_error *e
         if (lines->paths[i] == NULL)
             return mxio_fail(err, MXIO_ENOMEM, "no memory for a path");
         memcpy(lines->paths[i], paths[i], size);
-        const enum mxio_status status = mxio_file_open(&file, paths[i], err);
+        enum mxio_status status = mxio_watch_ask(&lines->watch, (int)i, 0, err);
+        if (status == MXIO_OK)
+            status = mxio_file_open(&file, paths[i], err);
         if (status != MXIO_OK) {
             err->file = (int)i;
             return status;
@@ -347,7 +343,7 @@ measure(struct mxio_lines *lines, const char *const *paths, struct mxio_error *e
 enum mxio_status
 mxio_lines_new(struct mxio_lines **out, const char *const *paths, size_t path_count,
                size_t num_parts, size_t part_index, char comment,
-               struct mxio_error *err)
+               const struct mxio_watch *watch, struct mxio_error *err)
 {
     struct mxio_lines *lines;
 
@@ -362,6 +358,7 @@ mxio_lines_new(struct mxio_lines **out, const char *const *paths, size_t path_co
     lines->file.descriptor = -1;
     lines->path_count = path_count;
     lines->comment = comment;
+    lines->watch = *watch;
     enum mxio_status status = measure(lines, paths, err);
     if (status == MXIO_OK)
         status = cut_part(lines, num_parts, part_index, err);
@@ -428,9 +425,8 @@ count_ends(const struct mxio_lines *lines, int file, uint64_t size, uint64_t *ou
     }
     for (uint64_t at = 0; at < size && status == MXIO_OK;) {
         const size_t piece = size - at < BLOCK ? (size_t)(size - at) : BLOCK;
-        if (lines->stopped != NULL && lines->stopped(lines->context))
-            status = mxio_fail(err, MXIO_ESTATE, "told to stop");
-        else
+        status = mxio_watch_ask(&lines->watch, file, at, err);
+        if (status == MXIO_OK)
             status = mxio_file_read(&open_file, at, block, piece, err);
         for (size_t i = 0; i < piece && status == MXIO_OK; i++) {
             count += block[i] == '\r' || (block[i] == '\n' && before != '\r');

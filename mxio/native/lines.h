@@ -29,20 +29,17 @@ struct mxio_line {
     uint64_t number; /* lines of the file, or of its part, before this one */
 };
 
-/* `comment`, when not 0, begins a comment that goes on to the end of a line.
+/* `comment`, when not 0, begins a comment that goes on to the end of a line. The watch
+ * is asked before each read, here and later.
  * MXIO_EPARAM for a part that there is not, MXIO_EDATA for one without a line. */
 MXIO_MUST_USE enum mxio_status
 mxio_lines_new(struct mxio_lines **out, const char *const *paths, size_t path_count,
                size_t num_parts, size_t part_index, char comment,
-               struct mxio_error *err);
+               const struct mxio_watch *watch, struct mxio_error *err);
 
 /* Accepts NULL. */
 void
 mxio_lines_free(struct mxio_lines *lines);
-
-/* Before each read `stopped` is asked; when it is true the call fails. */
-void
-mxio_lines_watch(struct mxio_lines *lines, bool (*stopped)(void *), void *context);
 
 /* Back to the first line of the part. */
 void

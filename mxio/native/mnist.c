@@ -20,8 +20,7 @@ struct mxio_mnist {
     struct mxio_pool *pool;
     struct mxio_row_batch layout; /* places in a block */
     size_t at;                    /* the first image of the next batch */
-    bool (*stopped)(void *);
-    void *context;
+    struct mxio_watch watch;
 };
 
 /* ---- reading ---- */
@@ -55,13 +54,17 @@ static enum mxio_status
 open_files(struct files *files, const struct mxio_mnist_inputs *inputs,
            struct mxio_error *err)
 {
-    enum mxio_status status =
-        in_file(IMAGE,
-                mxio_idx_open(&files->images, inputs->image, MXIO_IDX_SIZES, err), err);
+    struct mxio_watch watch = inputs->watch;
+    enum mxio_status status = in_file(IMAGE,
+                                      mxio_idx_open(&files->images, inputs->image,
+                                                    MXIO_IDX_SIZES, &watch, err),
+                                      err);
 
+    watch.first_file = LABEL;
     if (status == MXIO_OK)
         status =
-            in_file(LABEL, mxio_idx_open(&files->labels, inputs->label, 1, err), err);
+            in_file(LABEL, mxio_idx_open(&files->labels, inputs->label, 1, &watch, err),
+                    err);
     if (status != MXIO_OK)
         return status;
     const uint32_t count = files->images.sizes[0];
@@ -154,6 +157,7 @@ make_mnist(struct mxio_mnist *mnist, const struct mxio_mnist_inputs *inputs,
             err, MXIO_EPARAM,
             "batch_size must be at most %zu, the images of part %zu of %zu, got %zu",
             count, inputs->part_index, inputs->num_parts, inputs->batch_size);
+    mnist->watch = inputs->watch;
     mnist->count = count;
     mnist->batch_size = inputs->batch_size;
     mnist->rows = files->images.sizes[1];
@@ -215,15 +219,6 @@ free_source(void *self)
 }
 
 static void
-watch(void *self, bool (*stopped)(void *), void *context)
-{
-    struct mxio_mnist *mnist = self;
-
-    mnist->stopped = stopped;
-    mnist->context = context;
-}
-
-static void
 start(void *self, uint64_t carry)
 {
     struct mxio_mnist *mnist = self;
@@ -250,8 +245,9 @@ fill(const struct mxio_mnist *mnist, uint8_t *bytes, struct mxio_error *err)
 
     for (size_t row = 0; row < mnist->batch_size; row += STRIDE) {
         const size_t left = mnist->batch_size - row;
-        if (mnist->stopped != NULL && mnist->stopped(mnist->context))
-            return mxio_fail(err, MXIO_ESTATE, "told to stop");
+        const enum mxio_status status = mxio_watch_ask(&mnist->watch, -1, 0, err);
+        if (status != MXIO_OK)
+            return status;
         scale(data + row * size, mnist->images + (mnist->at + row) * size,
               (left < STRIDE ? left : STRIDE) * size, 1.0F / 256);
     }
@@ -288,7 +284,27 @@ next(void *self, struct mxio_row_batch *out, bool *last, struct mxio_error *err)
 struct mxio_source
 mxio_mnist_source(struct mxio_mnist *mnist)
 {
-    static const struct mxio_source_calls calls = {free_source, watch, start, next};
+    static const struct mxio_source_calls calls = {free_source, start, next};
 
     return (struct mxio_source){mnist, &calls};
+}
+
+static enum mxio_status
+open_source(struct mxio_source *out, const void *given, const struct mxio_watch *watch,
+            struct mxio_error *err)
+{
+    struct mxio_mnist_inputs inputs = *(const struct mxio_mnist_inputs *)given;
+    struct mxio_mnist *mnist = NULL;
+
+    inputs.watch = *watch;
+    const enum mxio_status status = mxio_mnist_new(&mnist, &inputs, err);
+    if (status == MXIO_OK)
+        *out = mxio_mnist_source(mnist);
+    return status;
+}
+
+struct mxio_opening
+mxio_mnist_opening(const struct mxio_mnist_inputs *inputs)
+{
+    return (struct mxio_opening){open_source, inputs, sizeof *inputs};
 }

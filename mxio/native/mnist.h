@@ -8,7 +8,7 @@
  * Owner:   new reads both files whole, and closes them; a batch's block belongs to the
  *          receiver.
  * Threads: one at a time.
- * Errors:  all but MXIO_ENOMEM come from new: those of idx.h with err->file, 0 for the
+ * Errors:  all but MXIO_ENOMEM, and MXIO_ESTATE when told to stop, come from new: those of idx.h with err->file, 0 for the
  *          images, 1 for the labels; MXIO_EPARAM when a batch is larger than the part.
  */
 #ifndef MXIO_MNIST_H
@@ -23,6 +23,7 @@ struct mxio_mnist_inputs {
     size_t keep; /* idle batches held back for reuse */
     bool shuffle;
     int64_t seed;
+    struct mxio_watch watch;
 };
 
 struct mxio_mnist;
@@ -39,8 +40,12 @@ mxio_mnist_free(struct mxio_mnist *mnist);
 void
 mxio_mnist_shape(const struct mxio_mnist *mnist, uint32_t *rows, uint32_t *columns);
 
-/* The images as a source, which owns them. */
+/* The images as a source, which owns them and has them as its `self`. */
 struct mxio_source
 mxio_mnist_source(struct mxio_mnist *mnist);
+
+/* Opens them as a source. */
+struct mxio_opening
+mxio_mnist_opening(const struct mxio_mnist_inputs *inputs);
 
 #endif

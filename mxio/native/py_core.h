@@ -55,10 +55,16 @@ py_block_wrap(const struct py_state *state, struct mxio_block *block);
 void
 py_block_keep(PyObject *block, PyObject *kept);
 
-/* A RowFeed that owns the feed, and the paths that its errors name; both are freed also
- * on failure. */
+/* A RowFeed that owns the feed, and the paths that its errors name; both are given back
+ * also on failure. */
 PyObject *
-py_rows_wrap(const struct py_state *state, struct mxio_feed *feed, char **paths);
+py_rows_wrap(const struct py_state *state, struct mxio_feed *feed, double timeout,
+             char **paths);
+
+/* Free a feed, and the paths that it reads unless its thread was left alone. Without the
+ * GIL, or before the feed has a thread. */
+void
+py_rows_free(struct mxio_feed *feed, char **paths);
 
 /* Fill params from a mapping of canonical values; 0, or -1 with an exception. */
 int

@@ -6,37 +6,35 @@
 
 static enum mxio_status
 make_feed(struct mxio_feed **out, const struct mxio_mnist_inputs *inputs, size_t depth,
-          uint32_t shape[2], struct mxio_error *err)
+          double timeout, struct mxio_error *err)
 {
-    struct mxio_mnist *mnist;
-    const enum mxio_status status = mxio_mnist_new(&mnist, inputs, err);
+    const struct mxio_opening opening = mxio_mnist_opening(inputs);
+    const enum mxio_status status = mxio_feed_new(out, &opening, depth, timeout, err);
 
-    if (status != MXIO_OK)
-        return status;
-    mxio_mnist_shape(mnist, &shape[0], &shape[1]);
-    return mxio_feed_new(out, mxio_mnist_source(mnist), depth, err);
+    return status == MXIO_OK ? mxio_feed_open(*out, err) : status;
 }
 
 /* Takes the paths, of images and labels, over. */
 static PyObject *
 open_feed(const struct py_state *state, struct mxio_mnist_inputs *inputs, size_t depth,
-          char **paths)
+          double timeout, char **paths)
 {
     struct mxio_error err = MXIO_NO_ERROR;
-    struct mxio_feed *feed;
+    struct mxio_feed *feed = NULL;
     uint32_t shape[2];
     enum mxio_status status;
 
     inputs->image = paths[0];
     inputs->label = paths[1];
-    Py_BEGIN_ALLOW_THREADS status = make_feed(&feed, inputs, depth, shape, &err);
+    Py_BEGIN_ALLOW_THREADS status = make_feed(&feed, inputs, depth, timeout, &err);
     Py_END_ALLOW_THREADS if (status != MXIO_OK)
     {
         py_raise(state, &err, paths, NULL);
-        py_paths_free(paths);
-        return NULL;
+        Py_BEGIN_ALLOW_THREADS py_rows_free(feed, paths);
+        Py_END_ALLOW_THREADS return NULL;
     }
-    PyObject *rows = py_rows_wrap(state, feed, paths);
+    mxio_mnist_shape(mxio_feed_source(feed), &shape[0], &shape[1]);
+    PyObject *rows = py_rows_wrap(state, feed, timeout, paths);
     if (rows == NULL)
         return NULL;
     return Py_BuildValue("NII", rows, (unsigned)shape[0], (unsigned)shape[1]);
@@ -53,9 +51,10 @@ open_mnist(PyObject *module, PyObject *args)
     Py_ssize_t batch_size, num_parts, part_index, depth;
     int shuffle;
     long long seed;
+    double timeout;
 
-    if (!PyArg_ParseTuple(args, "OnnnpLn:open_mnist", &paths, &batch_size, &num_parts,
-                          &part_index, &shuffle, &seed, &depth))
+    if (!PyArg_ParseTuple(args, "OnnnpLnd:open_mnist", &paths, &batch_size, &num_parts,
+                          &part_index, &shuffle, &seed, &depth, &timeout))
         return NULL;
     if (py_paths_append(&copies, &count, paths) < 0) {
         py_paths_free(copies);
@@ -73,7 +72,8 @@ open_mnist(PyObject *module, PyObject *args)
                                        .keep = (size_t)depth,
                                        .shuffle = shuffle != 0,
                                        .seed = seed};
-    return open_feed(PyModule_GetState(module), &inputs, (size_t)depth, copies);
+    return open_feed(PyModule_GetState(module), &inputs, (size_t)depth, timeout,
+                     copies);
 }
 
 PyMethodDef py_mnist_methods[] = {

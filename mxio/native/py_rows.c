@@ -9,8 +9,9 @@
 
 struct py_rows {
     PyObject_HEAD struct mxio_feed *feed;
-    char **paths; /* of the data files, then of the labels; NULL at the end */
-    bool busy;    /* a consumer is inside, without the GIL */
+    char **paths;   /* of the data files, then of the labels; NULL at the end */
+    double timeout; /* seconds; 0: none */
+    bool busy;      /* a consumer is inside, without the GIL */
 };
 
 static PyObject *
@@ -23,14 +24,14 @@ raise_here(struct py_rows *self, const struct mxio_error *err)
 }
 
 static enum mxio_status
-make_feed(struct mxio_feed **out, const struct mxio_rows_inputs *inputs, size_t depth,
+make_feed(struct py_rows *self, const struct mxio_rows_inputs *inputs, size_t depth,
           struct mxio_error *err)
 {
-    struct mxio_rows *rows;
-    const enum mxio_status status = mxio_rows_new(&rows, inputs, err);
+    const struct mxio_opening opening = mxio_rows_opening(inputs);
+    const enum mxio_status status =
+        mxio_feed_new(&self->feed, &opening, depth, self->timeout, err);
 
-    return status == MXIO_OK ? mxio_feed_new(out, mxio_rows_source(rows), depth, err)
-                             : status;
+    return status == MXIO_OK ? mxio_feed_open(self->feed, err) : status;
 }
 
 /* Every number is positive but part_index, which is at least 0; the caller checked. */
@@ -45,9 +46,9 @@ fill_rows(struct py_rows *self, PyObject *args)
     size_t count = 0;
     enum mxio_status status;
 
-    if (!PyArg_ParseTuple(args, "pinpnnnOnOn:RowFeed", &sparse, &type, &batch_size,
+    if (!PyArg_ParseTuple(args, "pinpnnnOnOnd:RowFeed", &sparse, &type, &batch_size,
                           &round_batch, &num_parts, &part_index, &depth, &data,
-                          &data_width, &label, &label_width) ||
+                          &data_width, &label, &label_width, &self->timeout) ||
         py_paths_append(&self->paths, &count, data) < 0)
         return -1;
     const size_t data_count = count;
@@ -70,8 +71,7 @@ fill_rows(struct py_rows *self, PyObject *args)
                                        .data = {paths, data_count, (size_t)data_width},
                                        .label = {paths + data_count, count - data_count,
                                                  (size_t)label_width}};
-    Py_BEGIN_ALLOW_THREADS status =
-        make_feed(&self->feed, &inputs, (size_t)depth, &err);
+    Py_BEGIN_ALLOW_THREADS status = make_feed(self, &inputs, (size_t)depth, &err);
     Py_END_ALLOW_THREADS if (status == MXIO_OK) return 0;
     raise_here(self, &err);
     return -1;
@@ -94,18 +94,26 @@ rows_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return (PyObject *)self;
 }
 
+void
+py_rows_free(struct mxio_feed *feed, char **paths)
+{
+    if (mxio_feed_free(feed))
+        py_paths_free(paths);
+}
+
 PyObject *
-py_rows_wrap(const struct py_state *state, struct mxio_feed *feed, char **paths)
+py_rows_wrap(const struct py_state *state, struct mxio_feed *feed, double timeout,
+             char **paths)
 {
     struct py_rows *self = (struct py_rows *)PyType_GenericAlloc(state->rows_type, 0);
 
     if (self == NULL) {
-        mxio_feed_free(feed);
-        py_paths_free(paths);
-        return NULL;
+        Py_BEGIN_ALLOW_THREADS py_rows_free(feed, paths);
+        Py_END_ALLOW_THREADS return NULL;
     }
     self->feed = feed;
     self->paths = paths;
+    self->timeout = timeout;
     return (PyObject *)self;
 }
 
@@ -116,9 +124,8 @@ rows_dealloc(PyObject *object)
     PyTypeObject *type = Py_TYPE(object);
 
     Py_BEGIN_ALLOW_THREADS /* the thread comes to a stop first */
-        mxio_feed_free(self->feed);
-    Py_END_ALLOW_THREADS py_paths_free(self->paths);
-    PyObject_Free(object);
+        py_rows_free(self->feed, self->paths);
+    Py_END_ALLOW_THREADS PyObject_Free(object);
     Py_DECREF(type);
 }
 
@@ -160,11 +167,17 @@ wait_for_batch(struct py_rows *self, struct mxio_row_batch *out)
 {
     struct mxio_error err = MXIO_NO_ERROR;
     bool ready = false;
+    double waited = 0;
 
     while (!ready) {
         enum mxio_status status;
         Py_BEGIN_ALLOW_THREADS status =
             mxio_feed_next(self->feed, SLICE_MS, &ready, out, &err);
+        if (status == MXIO_OK && !ready) {
+            waited += SLICE_MS * 1e-3;
+            if (self->timeout > 0 && waited >= self->timeout)
+                status = mxio_feed_stuck(self->feed, &err);
+        }
         Py_END_ALLOW_THREADS if (status != MXIO_OK)
         {
             raise_here(self, &err);

@@ -55,14 +55,16 @@ open_lines(struct mxio_rows *rows, const struct mxio_rows_inputs *inputs,
            struct mxio_error *err)
 {
     const char comment = inputs->sparse ? '#' : '\0';
+    struct mxio_watch watch = inputs->watch;
     enum mxio_status status =
         mxio_lines_new(&rows->data.lines, inputs->data.paths, inputs->data.path_count,
-                       inputs->num_parts, inputs->part_index, comment, err);
+                       inputs->num_parts, inputs->part_index, comment, &watch, err);
 
     if (status != MXIO_OK || inputs->label.path_count == 0)
         return status;
+    watch.first_file = rows->label.first_file;
     status = mxio_lines_new(&rows->label.lines, inputs->label.paths,
-                            inputs->label.path_count, 1, 0, comment, err);
+                            inputs->label.path_count, 1, 0, comment, &watch, err);
     if (status != MXIO_OK)
         err->file =
             err->file < 0 ? rows->label.first_file : err->file + rows->label.first_file;
@@ -366,16 +368,6 @@ free_source(void *self)
 }
 
 static void
-watch(void *self, bool (*stopped)(void *), void *context)
-{
-    struct mxio_rows *rows = self;
-
-    mxio_lines_watch(rows->data.lines, stopped, context);
-    if (rows->label.lines != NULL)
-        mxio_lines_watch(rows->label.lines, stopped, context);
-}
-
-static void
 start(void *self, uint64_t carry)
 {
     mxio_rows_start(self, carry);
@@ -390,7 +382,27 @@ next(void *self, struct mxio_row_batch *out, bool *last, struct mxio_error *err)
 struct mxio_source
 mxio_rows_source(struct mxio_rows *rows)
 {
-    static const struct mxio_source_calls calls = {free_source, watch, start, next};
+    static const struct mxio_source_calls calls = {free_source, start, next};
 
     return (struct mxio_source){rows, &calls};
+}
+
+static enum mxio_status
+open_source(struct mxio_source *out, const void *given, const struct mxio_watch *watch,
+            struct mxio_error *err)
+{
+    struct mxio_rows_inputs inputs = *(const struct mxio_rows_inputs *)given;
+    struct mxio_rows *rows = NULL;
+
+    inputs.watch = *watch;
+    const enum mxio_status status = mxio_rows_new(&rows, &inputs, err);
+    if (status == MXIO_OK)
+        *out = mxio_rows_source(rows);
+    return status;
+}
+
+struct mxio_opening
+mxio_rows_opening(const struct mxio_rows_inputs *inputs)
+{
+    return (struct mxio_opening){open_source, inputs, sizeof *inputs};
 }

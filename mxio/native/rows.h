@@ -36,6 +36,7 @@ struct mxio_rows_inputs {
     struct mxio_row_files data;
     /* Without files: zeros; for LibSVM the number at the start of each line, width 1. */
     struct mxio_row_files label;
+    struct mxio_watch watch;
 };
 
 struct mxio_rows;
@@ -60,5 +61,9 @@ mxio_rows_next(struct mxio_rows *rows, struct mxio_row_batch *out, bool *last,
 /* The rows as a source, which owns them. */
 struct mxio_source
 mxio_rows_source(struct mxio_rows *rows);
+
+/* Opens them as a source. */
+struct mxio_opening
+mxio_rows_opening(const struct mxio_rows_inputs *inputs);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * Where a feed gets its batches: tables of numbers (rows), images of MNIST (mnist).
  *
- * Owner:   a feed owns its source; a batch's block belongs to the receiver.
+ * Owner:   a feed owns its source; a batch's block belongs to the receiver. What the
+ *          inputs of an opening point to outlives it.
  * Threads: one at a time.
  * Errors:  those of the source.
  */
@@ -29,10 +30,6 @@ struct mxio_row_batch {
 struct mxio_source_calls {
     void (*free)(void *self);
 
-    /* `stopped` is asked now and then; when it is true a call fails with MXIO_ESTATE.
-     */
-    void (*watch)(void *self, bool (*stopped)(void *), void *context);
-
     /* Begin an epoch, behind `carry` rows. */
     void (*start)(void *self, uint64_t carry);
 
@@ -48,6 +45,15 @@ struct mxio_source_calls {
 struct mxio_source {
     void *self;
     const struct mxio_source_calls *calls;
+};
+
+/* How a source is opened, which reads. The watch is asked then, and as long as it lives.
+ */
+struct mxio_opening {
+    enum mxio_status (*open)(struct mxio_source *out, const void *inputs,
+                             const struct mxio_watch *watch, struct mxio_error *err);
+    const void *inputs;
+    size_t inputs_size;
 };
 
 #endif

@@ -14,6 +14,7 @@
 #define GZIP_WINDOW (15 + 16)
 
 struct mxio_stream {
+    struct mxio_watch watch;
     struct mxio_file file;
     uint64_t read; /* bytes of the file */
     uint64_t offset;
@@ -82,17 +83,20 @@ look_for_gzip(struct mxio_stream *stream, struct mxio_error *err)
 }
 
 enum mxio_status
-mxio_stream_open(struct mxio_stream **out, const char *path, struct mxio_error *err)
+mxio_stream_open(struct mxio_stream **out, const char *path,
+                 const struct mxio_watch *watch, struct mxio_error *err)
 {
     struct mxio_stream *stream = mxio_alloc(sizeof *stream);
 
     if (stream == NULL)
         return no_memory(err);
     stream->file.descriptor = -1;
+    stream->watch = *watch;
     stream->bytes = mxio_alloc(PIECE);
-    enum mxio_status status = stream->bytes == NULL
-                                  ? no_memory(err)
-                                  : mxio_file_open(&stream->file, path, err);
+    enum mxio_status status =
+        stream->bytes == NULL ? no_memory(err) : mxio_watch_ask(watch, 0, 0, err);
+    if (status == MXIO_OK)
+        status = mxio_file_open(&stream->file, path, err);
     if (status == MXIO_OK)
         status = look_for_gzip(stream, err);
     if (status != MXIO_OK) {
@@ -132,8 +136,9 @@ read_piece(struct mxio_stream *stream, uint8_t *out, size_t *got,
     *got = left < PIECE ? (size_t)left : PIECE;
     if (*got == 0)
         return MXIO_OK;
-    const enum mxio_status status =
-        mxio_file_read(&stream->file, stream->read, out, *got, err);
+    enum mxio_status status = mxio_watch_ask(&stream->watch, 0, stream->read, err);
+    if (status == MXIO_OK)
+        status = mxio_file_read(&stream->file, stream->read, out, *got, err);
     if (status == MXIO_OK)
         stream->read += *got;
     return status;

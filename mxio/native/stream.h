@@ -5,7 +5,8 @@
  * Owner:   open gives the caller one stream, to close.
  * Threads: one at a time.
  * Errors:  MXIO_EIO as file.h, MXIO_ENOMEM; MXIO_EDATA for damaged gzip data, with
- *          err->offset, which counts unpacked bytes. The caller names the file.
+ *          err->offset, which counts unpacked bytes; MXIO_ESTATE when told to stop. The
+ *          caller names the file.
  */
 #ifndef MXIO_STREAM_H
 #define MXIO_STREAM_H
@@ -14,8 +15,10 @@
 
 struct mxio_stream;
 
+/* The watch is told bytes of the file as it lies there. */
 MXIO_MUST_USE enum mxio_status
-mxio_stream_open(struct mxio_stream **out, const char *path, struct mxio_error *err);
+mxio_stream_open(struct mxio_stream **out, const char *path,
+                 const struct mxio_watch *watch, struct mxio_error *err);
 
 /* Accepts NULL. */
 void

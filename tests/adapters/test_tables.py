@@ -6,8 +6,12 @@ import inspect
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import struct
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from fractions import Fraction
@@ -22,6 +26,7 @@ from hypothesis import strategies as st
 from mxio.errors import DataError, MxioError, ParameterError
 from mxio.io import CSVIter, LibSVMIter, MNISTIter
 from tests.conftest import run_python
+from tests.test_state import STUCK
 
 
 def text_file(folder: Path, text: str, name: str = "data.csv") -> Path:
@@ -919,3 +924,83 @@ def test_a_closed_mnist_iterator_says_so(tmp_path: Path) -> None:
         batches.next()
     with pytest.raises(MxioError, match="closed"):
         batches.reset()
+
+
+# ---- file systems that hang ----
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a C compiler")
+@pytest.mark.skipif(
+    "asan" in os.environ.get("LD_PRELOAD", ""), reason="needs a build without sanitizer"
+)
+def test_a_read_that_hangs_is_an_error_that_says_where(tmp_path: Path) -> None:
+    # The consumer waited for ever, and the constructor of MNISTIter did.
+    (tmp_path / "stuck.c").write_text(STUCK)
+    library, source = tmp_path / "stuck.so", tmp_path / "stuck.c"
+    command = ["gcc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
+    subprocess.run(command, check=True)
+    place = 1 << 18  # the second block of lines is read there, the third of a stream
+    text_file(tmp_path, "1.5\n" * (place // 2), "data.csv")
+    text_file(tmp_path, "1 0:1.5\n" * (place // 4), "data.svm")
+    count = place // 64
+    (tmp_path / "images").write_bytes(
+        struct.pack(">IIII", 0x803, count, 8, 16) + bytes(count * 128)
+    )
+    (tmp_path / "labels").write_bytes(struct.pack(">II", 0x801, count) + bytes(count))
+    program = """
+        import contextlib, sys, time
+        from mxio.io import CSVIter, LibSVMIter, MNISTIter
+
+        @contextlib.contextmanager
+        def stuck():
+            begun = time.monotonic()
+            try:
+                yield
+            except TimeoutError as error:
+                print(error, time.monotonic() - begun < 4, sep="|", flush=True)
+
+        given = {"data_shape": (1,), "batch_size": 1000, "timeout": 0.5}
+        folder = sys.argv[1]
+        csv = CSVIter(data_csv=f"{folder}/data.csv", **given)
+        csv.next()
+        with stuck():
+            list(csv)
+        with stuck():
+            csv.reset()
+        csv.close()
+        svm = LibSVMIter(data_libsvm=f"{folder}/data.svm", **given)
+        with stuck():
+            list(svm)
+        del svm
+        with stuck():
+            LibSVMIter(data_libsvm=f"{folder}/data.svm", num_parts=2, **given)
+        with stuck():
+            MNISTIter(image=f"{folder}/images", label=f"{folder}/labels", timeout=0.5)
+    """
+
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), tmp_path],
+        env={**os.environ, "LD_PRELOAD": str(library), "STUCK_AT": str(place)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    late = "within timeout=0.5 s: a worker is stuck reading"
+    for said, lacking, name in zip(
+        done.stdout.splitlines(),
+        ("no batch", "no new start", "no batch", "not opened", "not opened"),
+        ("data.csv", "data.csv", "data.svm", "data.svm", "images"),
+        strict=True,
+    ):
+        assert f"{lacking} {late}" in said
+        assert f"byte {place}" in said
+        assert name in said
+        assert said.endswith("|True")
+
+
+def test_a_timeout_is_checked_and_0_waits(tmp_path: Path) -> None:
+    assert len(list(csv(tmp_path, TEN, timeout="0"))) == 5
+    with pytest.raises(ParameterError, match=r"timeout .* \[0, 1e\+06\], got -1"):
+        csv(tmp_path, TEN, timeout=-1)

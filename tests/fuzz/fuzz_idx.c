@@ -17,7 +17,7 @@ read_rows(const char *path, int size_count, bool one_by_one, bool *ok)
     uint32_t hash = 0;
 
     *ok = false;
-    if (mxio_idx_open(&idx, path, size_count, &err) != MXIO_OK) {
+    if (mxio_idx_open(&idx, path, size_count, MXIO_NO_WATCH, &err) != MXIO_OK) {
         MUST(err.status == MXIO_EDATA && err.offset >= 0);
         return 0;
     }

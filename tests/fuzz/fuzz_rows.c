@@ -47,7 +47,8 @@ read_lines(const char *path, size_t num_parts, size_t part_index, uint64_t *sum)
     uint64_t count = 0;
     bool got = true;
 
-    if (mxio_lines_new(&lines, &path, 1, num_parts, part_index, '#', &err) != MXIO_OK) {
+    if (mxio_lines_new(&lines, &path, 1, num_parts, part_index, '#', MXIO_NO_WATCH,
+                       &err) != MXIO_OK) {
         MUST(err.status == MXIO_EDATA);
         return 0;
     }

@@ -10,8 +10,8 @@ read_file(const struct bytes *file, int size_count, struct mxio_error *err)
 {
     struct mxio_idx idx;
     uint8_t row[64];
-    enum mxio_status status =
-        mxio_idx_open(&idx, temp_file(file->at, file->size), size_count, err);
+    enum mxio_status status = mxio_idx_open(&idx, temp_file(file->at, file->size),
+                                            size_count, MXIO_NO_WATCH, err);
 
     for (uint32_t i = 0; status == MXIO_OK && i < idx.sizes[0]; i++)
         status = mxio_idx_read(&idx, row, 1, err);
@@ -32,7 +32,8 @@ TEST(the_header_gives_the_sizes_and_rows_come_in_order)
     static const uint8_t last[12] = {20, 21, 22, 23, 24, 25, 30, 31, 32, 33, 34, 35};
     uint8_t rows[12];
 
-    CHECK_OK(mxio_idx_open(&idx, temp_file(file.at, file.size), 3, &err), err);
+    CHECK_OK(mxio_idx_open(&idx, temp_file(file.at, file.size), 3, MXIO_NO_WATCH, &err),
+             err);
     CHECK_INT(idx.sizes[0], 4);
     CHECK_INT(idx.sizes[1], 2);
     CHECK_INT(idx.sizes[2], 3);
@@ -57,7 +58,8 @@ TEST(labels_have_one_size_and_rows_of_one_byte)
     uint8_t rows[5];
 
     bytes_gzip(&file, plain.at, plain.size);
-    CHECK_OK(mxio_idx_open(&idx, temp_file(file.at, file.size), 1, &err), err);
+    CHECK_OK(mxio_idx_open(&idx, temp_file(file.at, file.size), 1, MXIO_NO_WATCH, &err),
+             err);
 
     CHECK_INT(idx.row_size, 1);
     CHECK_OK(mxio_idx_read(&idx, rows, 5, &err), err);

@@ -37,7 +37,7 @@ read_part(const struct set *set, size_t num_parts, size_t part_index, char comme
     size_t used = 0;
     bool got = true;
     enum mxio_status status = mxio_lines_new(&lines, set->paths, set->count, num_parts,
-                                             part_index, comment, err);
+                                             part_index, comment, MXIO_NO_WATCH, err);
 
     out[0] = '\0';
     if (status != MXIO_OK)
@@ -158,7 +158,8 @@ TEST(a_line_knows_its_file_its_byte_and_its_number)
     struct mxio_line line = {.size = 0};
     bool got = false;
 
-    CHECK_OK(mxio_lines_new(&lines, set.paths, 2, 1, 0, '\0', &err), err);
+    CHECK_OK(mxio_lines_new(&lines, set.paths, 2, 1, 0, '\0', MXIO_NO_WATCH, &err),
+             err);
     for (int i = 0; i < 4; i++) {
         CHECK_OK(mxio_lines_next(lines, &line, &got, &err), err);
         CHECK(got);
@@ -179,7 +180,8 @@ TEST(a_part_counts_the_lines_of_its_file_from_the_start)
     bool got = false;
 
     /* 23 bytes: the second half begins in line 6 */
-    CHECK_OK(mxio_lines_new(&lines, set.paths, 1, 2, 1, '\0', &err), err);
+    CHECK_OK(mxio_lines_new(&lines, set.paths, 1, 2, 1, '\0', MXIO_NO_WATCH, &err),
+             err);
     CHECK_OK(mxio_lines_before(lines, &before, &err), err);
     CHECK_OK(mxio_lines_next(lines, &line, &got, &err), err);
 
@@ -199,7 +201,8 @@ TEST(reading_can_begin_where_it_was)
     struct mxio_line line = {.size = 0};
     bool got = false;
 
-    CHECK_OK(mxio_lines_new(&lines, set.paths, 2, 1, 0, '\0', &err), err);
+    CHECK_OK(mxio_lines_new(&lines, set.paths, 2, 1, 0, '\0', MXIO_NO_WATCH, &err),
+             err);
     CHECK_OK(mxio_lines_next(lines, &line, &got, &err), err);
     mxio_lines_begin_here(lines);
     for (int round = 0; round < 2; round++) {
@@ -232,7 +235,7 @@ TEST(lines_longer_than_a_block_and_ends_on_its_border_are_whole)
     bytes_add(&text, "\nend", 4);
     const char *path = temp_file_of(&text);
     static const size_t sizes[] = {(1 << 18) - 1, sizeof row, 3};
-    CHECK_OK(mxio_lines_new(&lines, &path, 1, 1, 0, '\0', &err), err);
+    CHECK_OK(mxio_lines_new(&lines, &path, 1, 1, 0, '\0', MXIO_NO_WATCH, &err), err);
     for (int i = 0; i < 3; i++) {
         CHECK_OK(mxio_lines_next(lines, &line, &got, &err), err);
         CHECK(got);
@@ -249,7 +252,8 @@ TEST(a_missing_file_is_named)
                             .count = 2};
     struct mxio_lines *lines;
 
-    CHECK_INT(mxio_lines_new(&lines, set.paths, 2, 1, 0, '\0', &err), MXIO_EIO);
+    CHECK_INT(mxio_lines_new(&lines, set.paths, 2, 1, 0, '\0', MXIO_NO_WATCH, &err),
+              MXIO_EIO);
 
     CHECK_INT(err.file, 1);
 }
@@ -262,7 +266,8 @@ TEST(a_file_that_became_shorter_is_an_error)
     struct mxio_line line = {.size = 0};
     bool got = false;
 
-    CHECK_OK(mxio_lines_new(&lines, set.paths, 1, 1, 0, '\0', &err), err);
+    CHECK_OK(mxio_lines_new(&lines, set.paths, 1, 1, 0, '\0', MXIO_NO_WATCH, &err),
+             err);
     CHECK_INT(truncate(set.paths[0], 3), 0);
 
     CHECK_INT(mxio_lines_next(lines, &line, &got, &err), MXIO_EDATA);
@@ -270,11 +275,20 @@ TEST(a_file_that_became_shorter_is_an_error)
     mxio_lines_free(lines);
 }
 
+struct told {
+    bool stops;
+    int file;
+    uint64_t offset;
+};
+
 static bool
-yes(void *context)
+tell(void *context, int file, uint64_t offset)
 {
-    ++*(int *)context;
-    return true;
+    struct told *told = context;
+
+    told->file = file;
+    told->offset = offset;
+    return told->stops;
 }
 
 TEST(reading_stops_when_told_to)
@@ -283,14 +297,16 @@ TEST(reading_stops_when_told_to)
     const struct set set = file_of("1\n");
     struct mxio_lines *lines = NULL;
     struct mxio_line line = {.size = 0};
-    int asked = 0;
+    struct told told = {.stops = false};
+    const struct mxio_watch watch = {tell, &told, 7};
     bool got;
 
-    CHECK_OK(mxio_lines_new(&lines, set.paths, 1, 1, 0, '\0', &err), err);
-    mxio_lines_watch(lines, yes, &asked);
+    CHECK_OK(mxio_lines_new(&lines, set.paths, 1, 1, 0, '\0', &watch, &err), err);
+    told.stops = true;
 
     CHECK_INT(mxio_lines_next(lines, &line, &got, &err), MXIO_ESTATE);
-    CHECK_INT(asked, 1);
+    CHECK_INT(told.file, 7);
+    CHECK_INT((int)told.offset, 0);
     mxio_lines_free(lines);
 }
 

@@ -36,7 +36,7 @@ static enum mxio_status
 read_all(const char *path, size_t step, struct bytes *out, struct mxio_error *err)
 {
     struct mxio_stream *stream = NULL;
-    enum mxio_status status = mxio_stream_open(&stream, path, err);
+    enum mxio_status status = mxio_stream_open(&stream, path, MXIO_NO_WATCH, err);
     uint8_t *bytes = malloc(step);
     uint64_t got = step;
 
@@ -84,7 +84,7 @@ TEST(bytes_may_be_passed_over)
         struct mxio_stream *stream = NULL;
         uint8_t byte = 0;
         uint64_t got = 0;
-        CHECK_OK(mxio_stream_open(&stream, paths[i], &err), err);
+        CHECK_OK(mxio_stream_open(&stream, paths[i], MXIO_NO_WATCH, &err), err);
 
         CHECK_OK(mxio_stream_read(stream, NULL, 200000, &got, &err), err);
         CHECK_INT(got, 200000);
@@ -107,11 +107,15 @@ TEST(the_limit_of_a_plain_file_is_exact_and_that_of_a_packed_one_holds)
     bool exact = false;
 
     bytes_gzip(&gzip, zeros, sizeof zeros);
-    CHECK_OK(mxio_stream_open(&stream, temp_file(plain.at, plain.size), &err), err);
+    CHECK_OK(mxio_stream_open(&stream, temp_file(plain.at, plain.size), MXIO_NO_WATCH,
+                              &err),
+             err);
     CHECK_INT(mxio_stream_limit(stream, &exact), SIZE);
     CHECK(exact);
     mxio_stream_close(stream);
-    CHECK_OK(mxio_stream_open(&stream, temp_file(gzip.at, gzip.size), &err), err);
+    CHECK_OK(mxio_stream_open(&stream, temp_file(gzip.at, gzip.size), MXIO_NO_WATCH,
+                              &err),
+             err);
     CHECK(mxio_stream_limit(stream, &exact) >= sizeof zeros);
     CHECK(!exact);
     mxio_stream_close(stream);
