@@ -4,6 +4,7 @@ import errno
 import os
 import re
 
+from mxio import _core
 from mxio._manifest import SUFFIX, files_of, index_of
 from mxio.errors import ParameterError, system_error
 
@@ -79,6 +80,7 @@ def read_index(path: str) -> bytes:
 
 def read_whole(path: str) -> bytes:
     """All bytes of a file; an MxioError that is also the OSError when it cannot be."""
+    _core.RecordFile(path).close()  # refuses what is no plain file, and may not end
     try:
         with open(path, "rb") as file:
             return file.read()

@@ -359,3 +359,18 @@ def test_names_that_are_no_text_are_read_and_told(tmp_path: Path) -> None:
     with pytest.raises(DataError) as wrong:
         _core.RecordSet([f"{odd}.rec"], beyond, f"{odd}.idx")
     assert wrong.value.path == f"{odd}.idx"
+
+
+@pytest.mark.parametrize("parameter", ["path_imgidx", "path_imglist"])
+def test_what_is_no_plain_file_is_refused(
+    ten: DataSet, tmp_path: Path, parameter: str
+) -> None:
+    # A named pipe that nobody writes to was waited for, for ever.
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+
+    for path, reason in ((fifo, "Invalid argument"), (tmp_path, "Is a directory")):
+        with pytest.raises(OSError, match=f"not a plain file: {reason}") as refused:
+            iterator(ten, **{parameter: path})
+        assert isinstance(refused.value, MxioError)
+        assert refused.value.filename == str(path)
