@@ -70,6 +70,42 @@ for taken in (
         assert f"record 4 at byte {ten.offsets[4]}" in one
 
 
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a C compiler")
+def test_the_timeout_of_a_dataloader_holds_for_records(
+    ten: DataSet, tmp_path: Path
+) -> None:
+    # They are read in the thread that asks for them.
+    (tmp_path / "stuck.c").write_text(STUCK)
+    library = tmp_path / "stuck.so"
+    source = tmp_path / "stuck.c"
+    command = ["gcc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
+    subprocess.run(command, check=True)
+    program = f"""{FACES}
+records = RecordDataset(path_imgrec=sys.argv[1], path_imgidx=sys.argv[2])
+taken = iter(DataLoader(records, batch_size=None, num_workers=1, timeout=3))
+next(taken)
+try:
+    list(taken)
+except RuntimeError as error:
+    print(error)
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, ten.rec, ten.idx],
+        env={
+            **os.environ,
+            "LD_PRELOAD": str(library),
+            "STUCK_AT": str(ten.offsets[4]),
+        },
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "DataLoader timed out after 3 seconds\n"
+
+
 def test_a_killed_worker_is_an_error_and_workers_end_with_their_parent(
     ten: DataSet,
 ) -> None:
