@@ -46,6 +46,7 @@ ENTRIES = {
     "dataset1": Entry("mxio data set, 1 worker", "load_mxio", "", "dataset1"),
     "dataset2": Entry("mxio data set, 2 workers", "load_mxio", "", "dataset2"),
     "torchvision": Entry("torchvision on Pillow", "load_torch", "torch", "torchvision"),
+    "native": Entry("torchvision's decoder, v2", "load_torch", "torch", "native"),
     "opencv": Entry("OpenCV by hand", "load_torch", "torch", "opencv"),
 }
 

@@ -15,10 +15,12 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-import torchvision  # type: ignore[import-not-found]  # of the other interpreter
+import torchvision
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
+from torchvision.io import ImageReadMode, decode_jpeg
+from torchvision.transforms import v2
 
 from bench.records import image_of, record_spans
 from bench.serve import Epoch, Task, serve
@@ -37,6 +39,23 @@ def torchvision_sample(side: int) -> Callable[[bytes], torch.Tensor]:
 
     def sample(image: bytes) -> torch.Tensor:
         changed: torch.Tensor = change(Image.open(io.BytesIO(image)).convert("RGB"))
+        return changed
+
+    return sample
+
+
+def native_sample(side: int) -> Callable[[bytes], torch.Tensor]:
+    """torchvision's own decoder, and its transforms of tensors, which average."""
+    change = v2.Compose(
+        [
+            v2.RandomResizedCrop(side, scale=AREA, ratio=ASPECT, antialias=True),
+            v2.RandomHorizontalFlip(),
+        ]
+    )
+
+    def sample(image: bytes) -> torch.Tensor:
+        encoded = torch.from_numpy(np.frombuffer(image, np.uint8).copy())
+        changed: torch.Tensor = change(decode_jpeg(encoded, mode=ImageReadMode.RGB))
         return changed
 
     return sample
@@ -65,7 +84,11 @@ def opencv_sample(side: int) -> Callable[[bytes], torch.Tensor]:
     return sample
 
 
-FACES = {"torchvision": torchvision_sample, "opencv": opencv_sample}
+FACES = {
+    "torchvision": torchvision_sample,
+    "native": native_sample,
+    "opencv": opencv_sample,
+}
 
 
 class Records(Dataset[torch.Tensor]):

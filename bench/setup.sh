@@ -3,7 +3,7 @@
 #
 #     bench/setup.sh DIR [mxnet] [dali] [tf] [torch]
 #
-# Without names all are made, about 4 GB. PYTHON says which interpreter (3.11: MXNet's
+# Without names all are made, about 9 GB. PYTHON says which interpreter (3.11: MXNet's
 # last release knows no newer NumPy, and its wheel runs up to there).
 set -eu
 
@@ -12,7 +12,7 @@ packages() {
     mxnet) echo "mxnet==1.9.1 numpy==1.23.5 opencv-python-headless==4.8.1.78" ;;
     dali) echo "nvidia-dali-cuda120==2.4.0 numpy==2.4.6" ;;
     tf) echo "tensorflow-cpu==2.21.0" ;;
-    torch) echo "torch==2.13.0 torchvision==0.28.0 opencv-python-headless numpy==2.4.6" ;;
+    torch) echo "torch==2.14.1 torchvision==0.29.1 opencv-python-headless numpy==2.4.6" ;;
     *) echo "setup.sh: no peer named $1" >&2 && exit 2 ;;
     esac
 }

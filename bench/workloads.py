@@ -177,11 +177,12 @@ WORKLOADS = {
             "dataset1",
             "dataset2",
             "torchvision",
+            "native",
             "opencv",
         ),
         options=RESIZED_CROP | MEANS | STDS,
         face="torch",
-        targets={"torchvision": (4.0, None)},
+        targets={"torchvision": (4.0, None), "native": (4.0, None)},
     ),
     "start": Workload(
         "from nothing to the first batch of a million records, shuffled, with index",
