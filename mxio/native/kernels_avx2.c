@@ -191,25 +191,46 @@ four_taps(const uint8_t *in, const int16_t *weights, __m256i fours)
     return _mm256_madd_epi16(_mm256_shuffle_epi8(pixels, fours), by);
 }
 
-/* Of 3 channels each store covers the end of the last. */
+/* The weights of two pixels, one in each half. */
+AVX2 static inline __m256i
+both_weights(const struct mxio_fours *fours)
+{
+    const __m128i low = _mm_loadl_epi64((const __m128i *)fours[0].weights);
+
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low),
+                                   _mm_loadl_epi64((const __m128i *)fours[1].weights),
+                                   1);
+}
+
+/* Two pixels at once, the last two be one of them done before. Of 3 channels each store
+ * covers the end of the last. */
 AVX2 static void
 stretch_fours(float *out, const uint8_t *row, const struct mxio_fours *fours,
               size_t width, int channels)
 {
-    const __m256i order =
-        _mm256_loadu_si256((const __m256i *)(channels == 3 ? fours_3 : fours_4));
-    const __m128 unit = _mm_set1_ps(1.0f / (1 << MXIO_WEIGHT_BITS));
+    const __m128i *order = (const void *)(channels == 3 ? fours_3 : fours_4);
+    const __m256i first = _mm256_broadcastsi128_si256(_mm_loadu_si128(order));
+    const __m256i others = _mm256_broadcastsi128_si256(_mm_loadu_si128(order + 1));
+    const __m256 unit = _mm256_set1_ps(1.0f / (1 << MXIO_WEIGHT_BITS));
 
-    if (channels == 1) {
+    if (channels == 1 || width < 2) {
         mxio_kernels_scalar.stretch_fours(out, row, fours, width, channels);
         return;
     }
-    for (size_t x = 0; x < width; x++) {
-        const __m256i sums = four_taps(row + fours[x].first, fours[x].weights, order);
-        const __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(sums),
-                                          _mm256_extracti128_si256(sums, 1));
-        _mm_storeu_ps(out + x * (size_t)channels,
-                      _mm_mul_ps(_mm_cvtepi32_ps(sum), unit));
+    for (size_t done = 0; done < width; done += 2) {
+        const size_t x = done + 2 <= width ? done : width - 2;
+        const __m256i pixels =
+            load_both(row + fours[x].first, row + fours[x + 1].first);
+        const __m256i by = both_weights(fours + x);
+        const __m256i sums =
+            _mm256_add_epi32(_mm256_madd_epi16(_mm256_shuffle_epi8(pixels, first),
+                                               _mm256_shuffle_epi32(by, 0x00)),
+                             _mm256_madd_epi16(_mm256_shuffle_epi8(pixels, others),
+                                               _mm256_shuffle_epi32(by, 0x55)));
+        const __m256 values = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), unit);
+        float *to = out + x * (size_t)channels;
+        _mm_storeu_ps(to, _mm256_castps256_ps128(values));
+        _mm_storeu_ps(to + channels, _mm256_extractf128_ps(values, 1));
     }
 }
 
