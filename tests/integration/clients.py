@@ -7,7 +7,8 @@
 REFERENCE, which may be left out, is a Python 3.11 with mxnet==1.9.1, numpy==1.23.5,
 opencv-python-headless<4.9, scikit-learn<1.4 and scipy<1.12: it runs the same programs
 with MXNet itself, and what both write must be equal. The Python that runs this needs
-mxio with its test packages, torchvision, scikit-learn and nose.
+mxio with its test packages, torchvision, scikit-learn and nose, but no h5py: MXNet's
+test_io opens files as only h5py before 3 did, and leaves that out when there is none.
 
 Not part of `make test`: nothing here fetches anything, and nothing of the fetched
 programs is kept.
