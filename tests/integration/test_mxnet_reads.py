@@ -51,7 +51,11 @@ pytestmark = [
 
 def reference(*words: str | Path) -> str:
     done = subprocess.run(
-        [REFERENCE, *map(str, words)], capture_output=True, text=True, timeout=300
+        [REFERENCE, *map(str, words)],
+        env={name: it for name, it in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

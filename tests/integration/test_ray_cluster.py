@@ -35,7 +35,10 @@ def writer_of(folder: Path, least: int) -> int | None:
     return None
 
 
-def test_a_task_that_is_killed_leaves_the_bytes_of_one_machine(tmp_path: Path) -> None:
+def test_a_task_that_is_killed_leaves_the_bytes_of_one_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # Ray's workers import from here first
     for number in range(20):
         write_image(tmp_path / "root" / f"{number}.jpg", photo(600, 700 + number))
     lines = (f"{number}\t{number % 7}\t{number % 20}.jpg" for number in range(800))
