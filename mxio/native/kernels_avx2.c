@@ -135,12 +135,12 @@ add_row(float *sum, const float *row, float weight, size_t count)
     mxio_kernels_scalar.add_row(sum + i, row + i, weight, count - i);
 }
 
-/* Eight values, clamped and rounded half up, in 32 bits each. */
+/* Eight values, rounded half up and none above 255, in 32 bits each; what is negative
+ * becomes 0 when it is stored. */
 AVX2 static inline __m256i
 rounded(__m256 values)
 {
-    const __m256 inside =
-        _mm256_min_ps(_mm256_max_ps(values, _mm256_setzero_ps()), _mm256_set1_ps(255));
+    const __m256 inside = _mm256_min_ps(values, _mm256_set1_ps(255));
 
     return _mm256_cvttps_epi32(_mm256_add_ps(inside, _mm256_set1_ps(0.5f)));
 }
