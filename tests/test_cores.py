@@ -116,7 +116,7 @@ def test_the_number_of_threads_asked_for_is_the_number_used(
     constructed = threads_of_this_process()
     batches.next()
 
-    assert constructed == before
+    assert constructed <= before  # a joined thread may still have been listed
     assert len(threads_of_this_process() - before) == asked
     batches.close()
 

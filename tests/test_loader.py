@@ -32,6 +32,7 @@ from tests.conftest import (
     write_rec,
     write_set,
 )
+from tests.threads import settled, tasks, tasks_at_rest
 
 # Every random augmentation at once, in both kinds of crop.
 RANDOM: dict[str, dict[str, Any]] = {
@@ -768,10 +769,6 @@ def test_a_batch_unpacks_as_data_and_label_and_shows_its_shapes() -> None:
 # ---- life and death ----
 
 
-def tasks() -> int:
-    return len(os.listdir("/proc/self/task"))
-
-
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
@@ -780,14 +777,6 @@ def resident() -> int:
     """Bytes of this process in memory."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def settled(look: Any, expected: int) -> int:
-    """What `look` shows once it is at most `expected`, or after a second."""
-    end = time.monotonic() + 1
-    while (found := int(look())) > expected and time.monotonic() < end:
-        time.sleep(0.01)
-    return found
 
 
 # Address sanitizer holds freed memory back.
@@ -805,7 +794,7 @@ def test_iterators_dropped_in_mid_epoch_leave_nothing_behind(photos: DataSet) ->
 
     make_and_drop(40)
     gc.collect()
-    threads, files, memory = tasks(), descriptors(), resident()
+    threads, files, memory = tasks_at_rest(), descriptors(), resident()
 
     make_and_drop(200)
     gc.collect()
@@ -849,7 +838,7 @@ def test_memory_is_flat_over_5000_epochs(photos: DataSet) -> None:
 def test_5000_iterators_leave_nothing_behind(photos: DataSet) -> None:
     for _ in range(200):
         iterator(photos, preprocess_threads=3, **RANDOM["crop"]).next()
-    threads, files, memory = tasks(), descriptors(), resident()
+    threads, files, memory = tasks_at_rest(), descriptors(), resident()
 
     for _ in range(5000):
         iterator(photos, preprocess_threads=3, **RANDOM["crop"]).next()
@@ -870,7 +859,7 @@ def test_a_constructor_that_fails_leaves_no_descriptor(ten: DataSet) -> None:
 
 
 def test_close_is_prompt_and_ends_the_threads(photos: DataSet) -> None:
-    before = tasks()
+    before = tasks_at_rest()
     batches = iterator(photos, preprocess_threads=6, **RANDOM["crop"])
     batches.next()
     started = time.monotonic()

@@ -27,6 +27,7 @@ from mxio.errors import DataError, MxioError, ParameterError
 from mxio.io import CSVIter, LibSVMIter, MNISTIter
 from tests.conftest import run_python
 from tests.test_state import STUCK
+from tests.threads import settled, tasks, tasks_at_rest
 
 
 def text_file(folder: Path, text: str, name: str = "data.csv") -> Path:
@@ -586,21 +587,18 @@ def many_rows(folder: Path, count: int = 200000) -> CSVIter:
 
 
 def test_an_iterator_gives_its_thread_back(tmp_path: Path) -> None:
-    def threads() -> int:
-        return len(os.listdir("/proc/self/task"))
-
-    before = threads()
+    before = tasks_at_rest()
     made = [many_rows(tmp_path) for _ in range(4)]
     for batches in made:
         batches.next()
-    running = threads()
+    running = settled(tasks, before + 4)
 
     made[0].close()
     del batches, made
     gc.collect()
 
     assert running == before + 4
-    assert threads() == before
+    assert settled(tasks, before) == before
 
 
 def test_a_closed_iterator_says_so(tmp_path: Path) -> None:
@@ -886,16 +884,16 @@ def test_images_are_made_ahead_by_a_thread(tmp_path: Path, depth: int) -> None:
     # prefetch_buffer was without effect.
     idx_files(tmp_path, 100)
     batches = mnist(tmp_path, batch_size=2, prefetch_buffer=depth)
-    before = len(os.listdir("/proc/self/task"))
+    before = tasks_at_rest()
 
     kept = list(batches)
     batches.reset()
     batches.next()
-    running = len(os.listdir("/proc/self/task"))
+    running = settled(tasks, before + 1)
     batches.close()
 
     assert running == before + 1
-    assert len(os.listdir("/proc/self/task")) == before
+    assert settled(tasks, before) == before
     labels = [label for batch in kept for label in batch.label[0].tolist()]
     assert labels == list(range(100))
 

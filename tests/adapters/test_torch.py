@@ -26,6 +26,7 @@ from tests.conftest import (
     run_python,
     write_rec,
 )
+from tests.threads import settled, tasks, tasks_at_rest
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
@@ -670,7 +671,7 @@ def test_parameters_of_other_faces_are_refused(ten: DataSet) -> None:
 def test_files_and_parameters_are_checked_before_any_worker(
     ten: DataSet, tmp_path: Path
 ) -> None:
-    before = len(os.listdir("/proc/self/task"))
+    before = tasks_at_rest()
 
     with pytest.raises(FileNotFoundError):
         dataset(tmp_path / "none.rec", batch_size=2)
@@ -678,7 +679,7 @@ def test_files_and_parameters_are_checked_before_any_worker(
         dataset(ten, batch_size=2, resize=-5)
 
     dataset(ten, batch_size=2)
-    assert len(os.listdir("/proc/self/task")) == before
+    assert settled(tasks, before) == before
 
 
 def test_data_sets_dropped_in_mid_epoch_leave_nothing_behind(ten: DataSet) -> None:
@@ -690,14 +691,14 @@ def test_data_sets_dropped_in_mid_epoch_leave_nothing_behind(ten: DataSet) -> No
     gone: list[weakref.ref[ImageRecordDataset]] = []
     make_and_drop()
     gc.collect()
-    before = (len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd")))
+    threads, files = tasks_at_rest(), os.listdir("/proc/self/fd")
 
     for _ in range(50):
         make_and_drop()
     gc.collect()
 
-    after = (len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd")))
-    assert after == before
+    assert settled(tasks, threads) == threads
+    assert len(os.listdir("/proc/self/fd")) == len(files)
     assert {one() for one in gone} == {None}
 
 

@@ -16,6 +16,7 @@ import mxio
 from mxio.adapters.numpy import ImageRecordLoader
 from mxio.errors import DataError, MxioError, ParameterError
 from tests.conftest import DataSet, encoded, picture, record, write_rec
+from tests.threads import settled, tasks, tasks_at_rest
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
@@ -512,16 +513,14 @@ def test_loaders_dropped_in_mid_epoch_leave_nothing_behind(ten: DataSet) -> None
         next(iter(given))
         gone.append(weakref.ref(given))
 
-    def held() -> tuple[int, int]:
-        return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
-
     gone: list[weakref.ref[Loader]] = []
     make_and_drop()
     gc.collect()  # what other tests left
-    before = held()
+    threads, files = tasks_at_rest(), os.listdir("/proc/self/fd")
 
     for _ in range(50):
         make_and_drop()
 
-    assert held() == before
+    assert settled(tasks, threads) == threads
+    assert len(os.listdir("/proc/self/fd")) == len(files)
     assert {one() for one in gone} == {None}
