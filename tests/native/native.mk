@@ -102,11 +102,12 @@ MAIN_fuzz = $(if $(LIBFUZZER),-fsanitize=fuzzer,tests/fuzz/standalone.c)
 $(OUT)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/standalone.c $(LINKED)
 	@$(CC) $(CFLAGS) $< $(MAIN_fuzz) $(LINKED) $(LIBS) -o $@
 
-# Inputs that crashed once are kept in tests/fuzz/corpus; new ones are written there.
+# Inputs that crashed once are kept in tests/fuzz/corpus; new ones are written there. CI goes
+# the same way each time, `make soak` another one.
 fuzz: $(OUT)/fuzz_$(T)
 	@mkdir -p tests/fuzz/corpus/$(T)
 	$(PYTHON) tests/fuzz/make_seeds.py $(T) $(OUT)/seeds/$(T)
-	$< -max_total_time=$(S) -max_len=65536 -timeout=10 -rss_limit_mb=2048 \
+	$< $(if $(CI),-seed=1) -max_total_time=$(S) -max_len=65536 -timeout=10 -rss_limit_mb=2048 \
 	    -print_final_stats=1 -artifact_prefix=tests/fuzz/corpus/$(T)/ \
 	    $(OUT)/seeds/$(T) tests/fuzz/corpus/$(T)
 
