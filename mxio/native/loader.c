@@ -60,6 +60,8 @@ read_ahead(struct worker *self)
     struct mxio_row first = ticket->rows[0], last = ticket->rows[ticket->count - 1];
     struct mxio_error ignored = MXIO_NO_ERROR; /* of a row, when it is made */
 
+    /* Should the reading hang, it is said to be of the first row. */
+    atomic_store_explicit(&self->at, 0, memory_order_relaxed);
     if (ticket->count < 2 ||
         mxio_tickets_locate(&self->loader->tickets, &first, &ignored) != MXIO_OK ||
         mxio_tickets_locate(&self->loader->tickets, &last, &ignored) != MXIO_OK ||
