@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from mxio.adapters.numpy import ImageRecordLoader
 from mxio.errors import MxioError, ParameterError
 from mxio.io import ImageDetRecordIter, ImageRecordIter
+from tests import hanging
 from tests.conftest import DataSet, encoded, picture, record, write_rec, write_set
 
 SIZES = (1, 5, 16, 37)
@@ -401,29 +402,6 @@ def test_the_mask_marks_repeats(ten: DataSet) -> None:
     ]
 
 
-STUCK = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <sys/types.h>
-/* Reads at an offset never return. */
-ssize_t pread64(int file, void *into, size_t size, off64_t offset)
-{
-    static ssize_t (*real)(int, void *, size_t, off64_t);
-    if (real == NULL)
-        real = dlsym(RTLD_NEXT, "pread64");
-    while (offset == atoll(getenv("STUCK_AT")))
-        pause();
-    return real(file, into, size, offset);
-}
-ssize_t pread(int file, void *into, size_t size, off_t offset)
-{
-    return pread64(file, into, size, offset);
-}
-"""
-
-
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a C compiler")
 @pytest.mark.skipif(
     "asan" in os.environ.get("LD_PRELOAD", ""), reason="needs a build without sanitizer"
@@ -432,12 +410,6 @@ ssize_t pread(int file, void *into, size_t size, off_t offset)
 def test_a_file_system_that_hangs_ends_in_an_error(
     ten: DataSet, tmp_path: Path, index: str
 ) -> None:
-    (tmp_path / "stuck.c").write_text(STUCK)
-    library = tmp_path / "stuck.so"
-    subprocess.run(
-        ["gcc", "-shared", "-fPIC", "-o", library, tmp_path / "stuck.c", "-ldl"],
-        check=True,
-    )
     program = f"""
         from mxio.io import ImageRecordIter
         idx = {str(ten.idx)!r}
@@ -450,10 +422,7 @@ def test_a_file_system_that_hangs_ends_in_an_error(
         except TimeoutError as error:
             print(error)
     """
-    environment = os.environ | {
-        "LD_PRELOAD": str(library),
-        "STUCK_AT": str(ten.offsets[4]),
-    }
+    environment = os.environ | hanging.read_at(tmp_path, ten.offsets[4])
 
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
@@ -471,6 +440,39 @@ def test_a_file_system_that_hangs_ends_in_an_error(
         assert "stuck reading" in said
         assert f"record 4 at byte {ten.offsets[4]}" in said
         assert ten.rec.name in said
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a C compiler")
+def test_a_run_of_records_that_hangs_is_named_by_its_first(tmp_path: Path) -> None:
+    # The row that the ticket before had ended with was named.
+    pictures = [record(encoded(picture(i, 16, 16)), i, i) for i in range(400)]
+    rec, idx, offsets = write_rec(tmp_path, pictures)
+    program = f"""
+        from mxio.io import ImageRecordIter
+        batches = ImageRecordIter(
+            path_imgrec={str(rec)!r}, path_imgidx={str(idx)!r}, data_shape=(3, 8, 8),
+            batch_size=40, preprocess_threads=1, timeout=0.5
+        )
+        try:
+            for batch in batches:
+                pass
+        except TimeoutError as error:
+            print(error)
+    """
+
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env=os.environ | hanging.read_of(tmp_path, offsets[300]),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+    begun = int(done.stderr.split()[0])
+    assert begun < offsets[300]  # it is a run
+    first = offsets.index(begun)
+    assert "a worker is stuck reading" in done.stdout
+    assert f"record {first} at byte {begun}" in done.stdout
 
 
 def test_images_with_boxes_resume_too(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 
 from mxio.errors import DataError, MxioError, ParameterError
 from mxio.io import CSVIter, LibSVMIter, MNISTIter
+from tests import hanging
 from tests.conftest import run_python
-from tests.test_state import STUCK
 from tests.threads import settled, tasks, tasks_at_rest
 
 
@@ -933,10 +933,6 @@ def test_a_closed_mnist_iterator_says_so(tmp_path: Path) -> None:
 )
 def test_a_read_that_hangs_is_an_error_that_says_where(tmp_path: Path) -> None:
     # The consumer waited for ever, and the constructor of MNISTIter did.
-    (tmp_path / "stuck.c").write_text(STUCK)
-    library, source = tmp_path / "stuck.so", tmp_path / "stuck.c"
-    command = ["gcc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
-    subprocess.run(command, check=True)
     place = 1 << 18  # the second block of lines is read there, the third of a stream
     text_file(tmp_path, "1.5\n" * (place // 2), "data.csv")
     text_file(tmp_path, "1 0:1.5\n" * (place // 4), "data.svm")
@@ -978,7 +974,7 @@ def test_a_read_that_hangs_is_an_error_that_says_where(tmp_path: Path) -> None:
 
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program), tmp_path],
-        env={**os.environ, "LD_PRELOAD": str(library), "STUCK_AT": str(place)},
+        env=os.environ | hanging.read_at(tmp_path, place),
         capture_output=True,
         text=True,
         timeout=60,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import hanging
 from tests.conftest import DataSet, run_python
-from tests.test_state import STUCK
 
 pytest.importorskip("torch", reason="needs torch")
 
@@ -32,11 +32,6 @@ def test_a_read_that_hangs_is_an_error_that_says_where(
     ten: DataSet, tmp_path: Path
 ) -> None:
     # A worker could not send its error home: the parent waited for ever.
-    (tmp_path / "stuck.c").write_text(STUCK)
-    library = tmp_path / "stuck.so"
-    source = tmp_path / "stuck.c"
-    command = ["gcc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
-    subprocess.run(command, check=True)
     program = f"""{FACES}
 given["timeout"] = 0.5
 for taken in (
@@ -53,11 +48,7 @@ for taken in (
 
     done = subprocess.run(
         [sys.executable, "-c", program, ten.rec],
-        env={
-            **os.environ,
-            "LD_PRELOAD": str(library),
-            "STUCK_AT": str(ten.offsets[4]),
-        },
+        env=os.environ | hanging.read_at(tmp_path, ten.offsets[4]),
         capture_output=True,
         text=True,
         timeout=180,
@@ -75,11 +66,6 @@ def test_the_timeout_of_a_dataloader_holds_for_records(
     ten: DataSet, tmp_path: Path
 ) -> None:
     # They are read in the thread that asks for them.
-    (tmp_path / "stuck.c").write_text(STUCK)
-    library = tmp_path / "stuck.so"
-    source = tmp_path / "stuck.c"
-    command = ["gcc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
-    subprocess.run(command, check=True)
     program = f"""{FACES}
 records = RecordDataset(path_imgrec=sys.argv[1], path_imgidx=sys.argv[2])
 taken = iter(DataLoader(records, batch_size=None, num_workers=1, timeout=3))
@@ -92,11 +78,7 @@ except RuntimeError as error:
 
     done = subprocess.run(
         [sys.executable, "-c", program, ten.rec, ten.idx],
-        env={
-            **os.environ,
-            "LD_PRELOAD": str(library),
-            "STUCK_AT": str(ten.offsets[4]),
-        },
+        env=os.environ | hanging.read_at(tmp_path, ten.offsets[4]),
         capture_output=True,
         text=True,
         timeout=180,

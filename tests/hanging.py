@@ -1,0 +1,54 @@
+"""Reads of a file that never return, in a program started with these variables."""
+
+import subprocess
+from pathlib import Path
+
+SOURCE = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <sys/types.h>
+static long long place(const char *name)
+{
+    const char *text = getenv(name);
+    return text != NULL ? atoll(text) : -1;
+}
+ssize_t pread64(int file, void *into, size_t size, off64_t offset)
+{
+    static ssize_t (*real)(int, void *, size_t, off64_t);
+    const long long within = place("STUCK_WITHIN");
+    if (real == NULL)
+        real = dlsym(RTLD_NEXT, "pread64");
+    while (offset == place("STUCK_AT"))
+        pause();
+    if (offset <= within && within < offset + (off64_t)size)
+        dprintf(2, "%lld\\n", (long long)offset);
+    while (offset <= within && within < offset + (off64_t)size)
+        pause();
+    return real(file, into, size, offset);
+}
+ssize_t pread(int file, void *into, size_t size, off_t offset)
+{
+    return pread64(file, into, size, offset);
+}
+"""
+
+
+def read_at(folder: Path, place: int) -> dict[str, str]:
+    """Those that begin at a byte."""
+    return {"LD_PRELOAD": _library(folder), "STUCK_AT": str(place)}
+
+
+def read_of(folder: Path, place: int) -> dict[str, str]:
+    """Those with a byte in them; where they begin is said on standard error."""
+    return {"LD_PRELOAD": _library(folder), "STUCK_WITHIN": str(place)}
+
+
+def _library(folder: Path) -> str:
+    source, library = folder / "stuck.c", folder / "stuck.so"
+    source.write_text(SOURCE)
+    words = ["-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
+    subprocess.run(["gcc", *words], check=True)
+    return str(library)
