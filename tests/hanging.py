@@ -1,5 +1,6 @@
 """Reads of a file that never return, in a program started with these variables."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -38,17 +39,18 @@ ssize_t pread(int file, void *into, size_t size, off_t offset)
 
 def read_at(folder: Path, place: int) -> dict[str, str]:
     """Those that begin at a byte."""
-    return {"LD_PRELOAD": _library(folder), "STUCK_AT": str(place)}
+    return {"LD_PRELOAD": _preload(folder), "STUCK_AT": str(place)}
 
 
 def read_of(folder: Path, place: int) -> dict[str, str]:
     """Those with a byte in them; where they begin is said on standard error."""
-    return {"LD_PRELOAD": _library(folder), "STUCK_WITHIN": str(place)}
+    return {"LD_PRELOAD": _preload(folder), "STUCK_WITHIN": str(place)}
 
 
-def _library(folder: Path) -> str:
+def _preload(folder: Path) -> str:
+    """Behind those there are: a sanitizer wants to be the first."""
     source, library = folder / "stuck.c", folder / "stuck.so"
     source.write_text(SOURCE)
     words = ["-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
     subprocess.run(["gcc", *words], check=True)
-    return str(library)
+    return f"{os.environ.get('LD_PRELOAD', '')} {library}".strip()

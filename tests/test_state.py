@@ -403,9 +403,6 @@ def test_the_mask_marks_repeats(ten: DataSet) -> None:
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a C compiler")
-@pytest.mark.skipif(
-    "asan" in os.environ.get("LD_PRELOAD", ""), reason="needs a build without sanitizer"
-)
 @pytest.mark.parametrize("index", ["None", "idx"])
 def test_a_file_system_that_hangs_ends_in_an_error(
     ten: DataSet, tmp_path: Path, index: str
