@@ -3,11 +3,13 @@ says otherwise.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Buffer
+
+_T = TypeVar("_T")
 
 # (name, kind, group, faces, required, default, low, high, choices, doc); see
 # native/params.def.
@@ -128,9 +130,27 @@ class RecordFile:
         meanwhile may be seen as it was. DataError when there is no whole record there.
         OSError when the system refuses.
         """
+    def raw(self, offset: int, size: int, /) -> bytes:
+        """The bytes from an offset on: `size` of them, or as many as there are."""
     def size(self) -> int: ...
     def close(self) -> None:
         """Idempotent; a later read raises ValueError."""
+
+@final
+class Lookout:
+    """Where a thread reads, for one that waits for it."""
+
+    def __init__(self) -> None: ...
+    def call(self, work: Callable[[], _T], /) -> _T:
+        """What `work` returns. Files that it opens and reads through the core are seen.
+        Not to be nested in a thread.
+        """
+    def see(self) -> tuple[str | None, int, int, int]:
+        """(path of the file being opened or None, descriptor of the one being read or
+        -1, offset in it, calls so far).
+        """
+    def stop(self) -> None:
+        """Let the call open and read nothing more: MxioError there."""
 
 @final
 class RecordSet:

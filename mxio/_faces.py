@@ -104,13 +104,9 @@ def _has_empty_end(files: Sequence[str]) -> bool:
     size = 8 + 24 + 8
     flag = (2).to_bytes(4, "little")
     start = _core.encode_record(bytes(size - 8))[:8] + flag
-    with open(files[0], "rb") as file:
-        if file.read(12) == start:
-            return True
-    with open(files[-1], "rb") as file:
-        end = file.seek(0, 2)
-        file.seek(max(0, end - size))
-        return file.read(12) == start
+    first, last = _core.RecordFile(files[0]), _core.RecordFile(files[-1])
+    end = max(0, last.size() - size)
+    return start in (first.raw(0, len(start)), last.raw(end, len(start)))
 
 
 def _images(files: Sequence[str], index: str | None) -> FaceRecords | str:

@@ -80,10 +80,8 @@ def read_index(path: str) -> bytes:
 
 def read_whole(path: str) -> bytes:
     """All bytes of a file; an MxioError that is also the OSError when it cannot be."""
-    _core.RecordFile(path).close()  # refuses what is no plain file, and may not end
+    file = _core.RecordFile(path)
     try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise system_error(error.errno or 0, reason, path) from None
+        return file.raw(0, file.size())
+    finally:
+        file.close()

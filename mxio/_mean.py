@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mxio import ndarray
+from mxio._patience import timeout_of, within
 from mxio.errors import DataError, ParameterError, system_error
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def mean_image(
             if is_absent(options):
                 mean = _compute(options, loader)
                 ndarray.save(path, {"mean_img": mean})
-    return _load(path, options["data_shape"])
+    shape = options["data_shape"]
+    return within(timeout_of(options), "no mean image", lambda: _load(path, shape))
 
 
 def _load(path: str, shape: tuple[int, int, int]) -> NDArray[np.float32]:

@@ -239,3 +239,4 @@ class RawOptions(TypedDict, total=False):
     record_layout: Literal["auto", "plain", "insightface"]
     batch_size: int
     last_batch: Literal["drop", "pad", "partial"]
+    timeout: float

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mxio import _core
 from mxio._files import read_whole
+from mxio._patience import within
 
 __all__ = ["Heads", "Records", "read_index"]
 
+T = TypeVar("T")
 _ROWS = 65536
 
 
@@ -51,28 +54,42 @@ class Records:
     """The records of RecordIO files, by ordinal: headers and payloads.
 
     files: their paths, in order. path_imgidx: the index, if there is one; records that
-    it does not list do not count then.
+    it does not list do not count then. timeout: seconds without a read that ends, then
+    TimeoutError; 0 for none.
 
     Raises what ImageRecordIter raises for missing and damaged files.
     """
 
-    def __init__(self, files: Sequence[str], path_imgidx: str | None = None) -> None:
+    def __init__(
+        self,
+        files: Sequence[str],
+        path_imgidx: str | None = None,
+        *,
+        timeout: float = 0,
+    ) -> None:
         self.files = list(files)
         self.keys: NDArray[np.int64] | None = None
+        self._timeout = timeout
+        self._core = self._within("not opened", lambda: self._open(path_imgidx))
+
+    def _open(self, path_imgidx: str | None) -> _core.RecordSet:
         offsets: NDArray[np.uint64] | None = None
         if path_imgidx:
             self.keys, offsets = read_index(path_imgidx)
-        self._core = _core.RecordSet(
+        return _core.RecordSet(
             self.files, None if offsets is None else offsets.data, path_imgidx or None
         )
 
+    def _within(self, lacking: str, work: Callable[[], T]) -> T:
+        return within(self._timeout, lacking, work)
+
     def count(self) -> int:
         """How many records there are; without an index this hops to the end."""
-        return self._core.count()
+        return self._within("not counted", self._core.count)
 
     def read(self, ordinal: int) -> bytes:
         """The payload of a record; DataError when it is damaged."""
-        return self._core.read(ordinal)
+        return self._within("no record", lambda: self._core.read(ordinal))
 
     def scan(self, width: int = 1) -> Iterator[Heads]:
         """The headers of all records, 65,536 at a time, in file order.
@@ -82,7 +99,9 @@ class Records:
         """
         first = 0
         while True:
-            rows, *blocks = self._core.heads(first, _ROWS, width)
+            rows, *blocks = self._within(
+                "no headers", functools.partial(self._core.heads, first, _ROWS, width)
+            )
             if rows:
                 ordinals = np.arange(first, first + rows, dtype=np.uint64)
                 yield self._heads(ordinals, rows, width, blocks)
@@ -99,7 +118,10 @@ class Records:
         wanted = np.ascontiguousarray(ordinals, np.uint64)
         for first in range(0, max(len(wanted), 1), _ROWS):
             some = wanted[first : first + _ROWS]
-            rows, *blocks = self._core.heads_of(some.data, width)
+            rows, *blocks = self._within(
+                "no headers",
+                functools.partial(self._core.heads_of, some.data, width),
+            )
             if rows < len(some):
                 raise IndexError(f"there is no record {some[rows]}")
             parts.append(self._heads(some, rows, width, blocks))

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from mxio import _core
 from mxio._epochs import LAST_EPOCH, check_epoch
 from mxio.errors import MxioError, ParameterError
 from mxio.params import TABLE, Param
@@ -199,12 +200,13 @@ def describe(
 
 
 def _fingerprint(path: str) -> dict[str, Any]:
-    size = os.path.getsize(path)
+    file = _core.RecordFile(path)
+    size = file.size()
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for i in range(_PROBES):
-            file.seek((size - _PROBE) * i // (_PROBES - 1) if size > _PROBE else 0)
-            digest.update(file.read(_PROBE))
+    for i in range(_PROBES):
+        place = (size - _PROBE) * i // (_PROBES - 1) if size > _PROBE else 0
+        digest.update(file.raw(place, _PROBE))
+    file.close()
     return {
         "name": os.path.basename(path),
         "size": size,

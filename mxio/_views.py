@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mxio import _core, _faces
 from mxio._files import read_whole, resolve
+from mxio._patience import timeout_of, within
 from mxio._progress import Progress
 from mxio._scan import Heads, Records
 from mxio.errors import DataError, ParameterError
@@ -114,16 +115,22 @@ def settle(options: MutableMapping[str, Any]) -> None:
     if isinstance(chosen, View):
         return
     layout = options.get("record_layout", AUTO)
-    files = resolve(options["path_imgrec"])
     index = options.get("path_imgidx") or None
-    faces = None
-    if layout != PLAIN:
-        faces = _faces.find(files, index, must=layout == INSIGHTFACE)
+    timeout = timeout_of(options)
+
+    def look() -> tuple[list[str], _faces.FaceRecords | None]:
+        files = resolve(options["path_imgrec"])
+        if layout == PLAIN:
+            return files, None
+        return files, _faces.find(files, index, must=layout == INSIGHTFACE)
+
+    files, faces = within(timeout, "not opened", look)
     options["record_layout"] = PLAIN if faces is None else INSIGHTFACE
     options.pop("records", None)
     images = None if faces is None else View(faces.images)
     if chosen is not None:
-        options["records"] = _Choice(options, Records(files, index), images).of(chosen)
+        records = Records(files, index, timeout=timeout)
+        options["records"] = _Choice(options, records, images).of(chosen)
     elif images is not None:
         options["records"] = images
 
@@ -229,7 +236,8 @@ def labels_of(
     listed = None
     if path:
         ids = np.concatenate([h.id for h in _scan(records, among, 1)])
-        block = _core.list_labels(read_whole(path), path, ids.data, width)
+        text = within(timeout_of(options), "no list", lambda: read_whole(str(path)))
+        block = _core.list_labels(text, path, ids.data, width)
         listed = np.frombuffer(memoryview(block), np.float64).reshape(-1, width)
     first = 0
     for heads in _scan(records, among, width):

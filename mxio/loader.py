@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,14 @@ from mxio import _core, _mean, _state
 from mxio._cores import cores
 from mxio._files import read_index, read_whole, resolve
 from mxio._identities import Identities, identities_of
+from mxio._patience import timeout_of, within
 from mxio._stats import Stats
 from mxio._views import View
 from mxio.params import TABLE
 
 __all__ = ["BadRecord", "Batch", "ImageLoader", "Told"]
+
+T = TypeVar("T")
 
 
 class Batch:
@@ -149,7 +152,8 @@ class ImageLoader:
         given = dict(options)
         self.dtype = _data_type(_name(given, "dtype"), bfloat16)
         view: View | None = given.pop("records", None)  # not for the core's table
-        files = resolve(given["path_imgrec"])
+        self._timeout = timeout_of(given)
+        files = self._within("not opened", lambda: resolve(given["path_imgrec"]))
         if not given.get("preprocess_threads"):
             given["preprocess_threads"] = min(cores(), TABLE["preprocess_threads"].high)
         index = given.get("path_imgidx")
@@ -169,13 +173,16 @@ class ImageLoader:
             )
 
         if _mean.is_absent(given):
-            core(None)  # before a file is made, everything else has to be right
-        self._core = core(_mean.mean_image(given | {"records": view}, ImageLoader))
+            # Before a file is made, everything else has to be right.
+            self._within("not opened", lambda: core(None))
+        mean = _mean.mean_image(given | {"records": view}, ImageLoader)
+        self._core = self._within("not opened", lambda: core(mean))
         self._memory = memory
         self.options = given
         self._files = files
         self._began: float | None = None  # when the first batch was asked for
         self._view = view
+        self._records: int | None = None  # of this part, once they were counted
         self._counted = bool(index) or not running or bool(given.get("shuffle"))
         channels, height, width = given["data_shape"]
         self.layout = _name(given, "layout")
@@ -189,12 +196,15 @@ class ImageLoader:
         wide = (label_width,) if label_width > 1 else ()
         self.label_shape: tuple[int, ...] = (self.batch_size, *wide)
         if given.get("cache_index") and not index:
-            _write_index(files, self._core)
+            _write_index(files, self.offsets)
         if given.get("verbose") and not given.get("silent"):
             print(
                 f"mxio: {'; '.join(files)}: {given['preprocess_threads']} threads",
                 file=sys.stderr,
             )
+
+    def _within(self, lacking: str, work: Callable[[], T]) -> T:
+        return within(self._timeout, lacking, work)
 
     def start(self, epoch: int, base: int = 0, batch: int = 0, step: int = 1) -> None:
         """Begin an epoch, `base` positions in; batches batch, batch + step, ... are
@@ -244,26 +254,35 @@ class ImageLoader:
     def identity(self) -> dict[str, Any]:
         """What a state says of files and options, see `_state`."""
         records = self.count() if self._counted else None
-        made = _state.describe(self.options, self._files, records)
+        made = self._within(
+            "no state",
+            lambda: _state.describe(self.options, self._files, records),
+        )
         if self._view is not None:
             made["options"]["records"] = self._view.digest()
         return made
 
     def offsets(self) -> NDArray[np.uint64]:
         """A copy of the offsets of all record heads; to be asked for before `next`."""
-        return np.frombuffer(memoryview(self._core.offsets()), np.uint64)
+        block = self._within("no offsets", self._core.offsets)
+        return np.frombuffer(memoryview(block), np.uint64)
 
     @functools.cached_property
     def identities(self) -> Identities:
         """The identities of the data set, whatever part of it this is."""
-        return identities_of(self.options, self._view)
+        return self._within(
+            "no identities", lambda: identities_of(self.options, self._view)
+        )
 
     def count(self) -> int:
         """Records of this part."""
-        return self._core.count()
+        if self._records is None:
+            self._records = self._within("not counted", self._core.count)
+        return self._records
 
     def batches(self, base: int = 0, batch: int = 0, step: int = 1) -> int:
         """Batches of an epoch, `base` positions in: batch, batch + step, ..."""
+        self.count()  # the core looks for what is not known yet
         return self._core.batches(base, batch, step)
 
     def errors(self) -> list[BadRecord]:
@@ -286,7 +305,7 @@ def _name(options: dict[str, Any], name: str) -> str:
     return row.choices[options[name]] if name in options else str(row.default)
 
 
-def _write_index(files: list[str], core: _core.Loader) -> None:
+def _write_index(files: list[str], find: Callable[[], NDArray[np.uint64]]) -> None:
     """Keep the offsets that were found beside the one data file, keys 0, 1, 2, ...
 
     An index that is there already stays: its keys may be worth more.
@@ -296,8 +315,6 @@ def _write_index(files: list[str], core: _core.Loader) -> None:
     path = f"{files[0].removesuffix('.rec')}.idx"
     if len(files) != 1 or os.path.exists(path):
         return
-    offsets = np.frombuffer(memoryview(core.offsets()), np.uint64)
+    offsets = find().tolist()
     with atomic_text(path) as out:
-        out.writelines(
-            f"{key}\t{offset}\n" for key, offset in enumerate(offsets.tolist())
-        )
+        out.writelines(f"{key}\t{offset}\n" for key, offset in enumerate(offsets))

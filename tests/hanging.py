@@ -1,4 +1,4 @@
-"""Reads of a file that never return, in a program started with these variables."""
+"""Reads of a file that never return, or late, in a program with these variables."""
 
 import os
 import subprocess
@@ -7,10 +7,12 @@ from pathlib import Path
 SOURCE = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 #include <sys/types.h>
+#include <unistd.h>
 static long long place(const char *name)
 {
     const char *text = getenv(name);
@@ -22,6 +24,8 @@ ssize_t pread64(int file, void *into, size_t size, off64_t offset)
     const long long within = place("STUCK_WITHIN");
     if (real == NULL)
         real = dlsym(RTLD_NEXT, "pread64");
+    if (place("SLOW") > 0)
+        usleep((useconds_t)place("SLOW") * 1000);
     while (offset == place("STUCK_AT"))
         pause();
     if (offset <= within && within < offset + (off64_t)size)
@@ -34,12 +38,41 @@ ssize_t pread(int file, void *into, size_t size, off_t offset)
 {
     return pread64(file, into, size, offset);
 }
+static int stuck_open(const char *name, const char *path, int flags, int mode)
+{
+    int (*real)(const char *, int, ...) = dlsym(RTLD_NEXT, name);
+    const char *stuck = getenv("STUCK_OPEN");
+    while (stuck != NULL && strcmp(stuck, path) == 0)
+        pause();
+    return real(path, flags, mode);
+}
+#define OPEN(name)                                     \
+    int name(const char *path, int flags, ...)         \
+    {                                                  \
+        va_list more;                                  \
+        va_start(more, flags);                         \
+        const int mode = va_arg(more, int);            \
+        va_end(more);                                  \
+        return stuck_open(#name, path, flags, mode);   \
+    }
+OPEN(open)
+OPEN(open64)
 """
 
 
 def read_at(folder: Path, place: int) -> dict[str, str]:
     """Those that begin at a byte."""
     return {"LD_PRELOAD": _preload(folder), "STUCK_AT": str(place)}
+
+
+def open_of(folder: Path, path: Path) -> dict[str, str]:
+    """Opening this file hangs."""
+    return {"LD_PRELOAD": _preload(folder), "STUCK_OPEN": str(path)}
+
+
+def slow(folder: Path, milliseconds: int) -> dict[str, str]:
+    """Every read takes so long, and ends."""
+    return {"LD_PRELOAD": _preload(folder), "SLOW": str(milliseconds)}
 
 
 def read_of(folder: Path, place: int) -> dict[str, str]:

@@ -44,6 +44,7 @@ TESTED_ELSEWHERE = {
     "loader_foreign": "test_loader.c decodes rows for it",
     "loader_look": "test_loader.c asks it",
     "tickets_consumer": "test_tickets.c is its consumer",
+    "tickets_records": "test_tickets.c, tests/test_patience.py",
     "reader_extent": "test_reader.c chooses records and cuts parts",
     "rows_side": "test_rows.c reads rows of every kind, good and bad",
     "params_check": "test_params.c",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mxio import _core, params
 from mxio._files import resolve
 from mxio._identities import Identities
+from mxio._patience import timeout_of
 from mxio._ranks import fill_rank
 from mxio._scan import Records
 from mxio._views import View, settle
@@ -189,7 +190,8 @@ def _shape(rec: str, idx: str) -> tuple[int, int, int]:
     settle(options)
     view: View | None = options.get("records")
     first = 0 if view is None else view.first
-    _, image = unpack(Records(resolve(rec), idx).read(first))
+    records = Records(resolve(rec), idx, timeout=timeout_of(options))
+    _, image = unpack(records.read(first))
     found = _core.probe(image)
     if found is None:
         raise DataError(f"{rec}: record {first} is neither JPEG nor PNG", rec, first)

@@ -1,13 +1,16 @@
 """Records of any kind: each payload goes through a function of the caller's."""
 
 import functools
+import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Unpack
 
 from mxio import _core, _state, params
 from mxio._files import resolve
 from mxio._options import RawOptions
+from mxio._patience import Reading, timeout_of, within
 from mxio._ranks import fill_rank
 from mxio._scan import read_index
 from mxio._views import View, settle
@@ -18,6 +21,9 @@ __all__ = ["Making", "RecordBatch", "RecordDataset", "RecordReader"]
 _PARTIAL = params.TABLE["last_batch"].choices.index("partial")
 # What the core wants to know of pictures, which nobody asks for here.
 _NO_PICTURE = {"data_shape": (3, 1, 1)}
+# Read by one thread: long beside its start, short beside a disk's answer.
+_SECONDS_AHEAD = 0.005
+_BYTES_AHEAD = 1 << 22
 
 
 class RecordBatch(list[Any]):
@@ -53,10 +59,16 @@ class Making:
             raise RuntimeError("function raised StopIteration") from error
 
 
+Given = tuple[list[bytes], list[int], int]
+# A batch, a failure, or the end; and the positions that are done then.
+_Ahead = tuple[Given | Exception | None, int]
+
+
 class RecordReader:
     """Batches of payloads of one part of a data set: what ImageLoader is for pictures.
 
-    Internal to the faces, which bind and settle the options.
+    Internal to the faces, which bind and settle the options. What is waited for with a
+    timeout is read in a thread of its own, a few milliseconds' worth at a time.
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -64,51 +76,103 @@ class RecordReader:
         view: View | None = given.pop("records", None)  # not for the core's table
         self.options = given
         self._view = view
-        self._files = resolve(given["path_imgrec"])
-        index = given.get("path_imgidx") or None
+        self._timeout = timeout_of(given)
+        self._core = within(self._timeout, "not opened", self._open)
+        self._records: int | None = None  # of this part, once they were counted
+        self._ready: deque[_Ahead] = deque()
+        self._reading: Reading[None] | None = None
+        self._samples = 0
+
+    def _open(self) -> _core.RecordFeed:
+        self._files = resolve(self.options["path_imgrec"])
+        index = self.options.get("path_imgidx") or None
         offsets = None if index is None else read_index(index)[1]
-        self._core = _core.RecordFeed(
-            _NO_PICTURE | given,
+        return _core.RecordFeed(
+            _NO_PICTURE | self.options,
             self._files,
             None if offsets is None else offsets.data,
             index,
-            None if view is None else view.chosen,
+            None if self._view is None else self._view.chosen,
         )
 
     def start(self, epoch: int, base: int = 0, batch: int = 0, step: int = 1) -> None:
         """Begin an epoch, `base` positions in; batches batch, batch + step, ... are
         read.
         """
+        self._wait(lambda: False)
+        self._ready.clear()
         self._core.start(epoch, base, batch, step)
+        self._samples = base
 
-    def next(self) -> tuple[list[bytes], list[int], int] | None:
+    def next(self) -> Given | None:
         """(payloads, ordinals, repeats at the end); None at the end of the epoch."""
-        given = self._core.next()
-        if given is None:
+        if not self._ready and self._timeout <= 0:
+            self._read(0)
+        while not self._ready:
+            self._reading = self._reading or Reading(lambda: self._read(_SECONDS_AHEAD))
+            self._wait(lambda: self._ready)
+        made, self._samples = self._ready.popleft()
+        if isinstance(made, Exception):
+            raise made
+        if made is None:
             return None
-        payloads, ordinals, pad = given
+        payloads, ordinals, pad = made
         return payloads, ordinals, pad - (self.options["batch_size"] - len(payloads))
+
+    def _wait(self, enough: Callable[[], object]) -> None:
+        """For the thread, if there is one; after a TimeoutError it is still there."""
+        if self._reading is None:
+            return
+        self._reading.wait(self._timeout, "no record", enough)
+        if self._reading.over:
+            ended, self._reading = self._reading, None
+            ended.result()
+
+    def _read(self, seconds: float) -> None:
+        """Make ready what comes in so much time, one batch at least."""
+        end = time.monotonic() + seconds
+        size = 0
+        while True:
+            made: Given | Exception | None
+            try:
+                made = self._core.next()
+            except Exception as error:  # it is the turn of others first
+                made = error
+            self._ready.append((made, self._core.progress()))
+            if not isinstance(made, tuple):
+                return
+            size += sum(map(len, made[0]))
+            if size >= _BYTES_AHEAD or time.monotonic() >= end:
+                return
 
     def samples(self) -> int:
         """Positions of this epoch that are done once all ranks have their share of the
         batches so far.
         """
-        return self._core.progress()
+        return self._samples
 
     @functools.cached_property
     def identity(self) -> dict[str, Any]:
         """What a state says of files and options, see `_state`."""
-        made = _state.describe(self.options, self._files, self.count())
+        count = self.count()
+        made = within(
+            self._timeout,
+            "no state",
+            lambda: _state.describe(self.options, self._files, count),
+        )
         if self._view is not None:
             made["options"]["records"] = self._view.digest()
         return made
 
     def count(self) -> int:
         """Records of this part."""
-        return self._core.count()
+        if self._records is None:
+            self._records = within(self._timeout, "not counted", self._core.count)
+        return self._records
 
     def batches(self, base: int = 0, batch: int = 0, step: int = 1) -> int:
         """Batches of an epoch, `base` positions in: batch, batch + step, ..."""
+        self.count()  # the core looks for what is not known yet
         return self._core.batches(base, batch, step)
 
 

@@ -5,11 +5,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Linux moves at most this much in one call. */
-#define READ_MOST ((size_t)0x7ffff000)
+#include "file_lookout.h"
 
-enum mxio_status
-mxio_file_open(struct mxio_file *out, const char *path, struct mxio_error *err)
+/* So much is read in one call: whoever waits sees that it gets on. */
+#define READ_MOST ((size_t)1 << 24)
+
+static enum mxio_status
+fail_stopped(struct mxio_error *err)
+{
+    return mxio_fail(err, MXIO_ESTATE, "nobody waits for what is read here");
+}
+
+static enum mxio_status
+open_plain(struct mxio_file *out, const char *path, struct mxio_error *err)
 {
     struct stat facts;
     /* O_NONBLOCK: a named pipe is to be refused, not waited for. */
@@ -33,15 +41,24 @@ mxio_file_open(struct mxio_file *out, const char *path, struct mxio_error *err)
 }
 
 enum mxio_status
-mxio_file_read(const struct mxio_file *file, uint64_t offset, void *out,
-               size_t out_size, struct mxio_error *err)
+mxio_file_open(struct mxio_file *out, const char *path, struct mxio_error *err)
 {
-    uint8_t *bytes = out;
+    if (!mxio_lookout_opens(path))
+        return fail_stopped(err);
+    const enum mxio_status status = open_plain(out, path, err);
+    mxio_lookout_back();
+    return status;
+}
+
+static enum mxio_status
+read_all(const struct mxio_file *file, uint64_t offset, uint8_t *bytes, size_t out_size,
+         struct mxio_error *err)
+{
     size_t done = 0;
 
-    if (file->descriptor < 0)
-        return mxio_fail(err, MXIO_ESTATE, "the file is closed");
     while (done < out_size) {
+        if (!mxio_lookout_reads(file->descriptor, offset + done))
+            return fail_stopped(err);
         const size_t left = out_size - done;
         const ssize_t got =
             pread(file->descriptor, bytes + done, left < READ_MOST ? left : READ_MOST,
@@ -58,6 +75,17 @@ mxio_file_read(const struct mxio_file *file, uint64_t offset, void *out,
         done += (size_t)got;
     }
     return MXIO_OK;
+}
+
+enum mxio_status
+mxio_file_read(const struct mxio_file *file, uint64_t offset, void *out,
+               size_t out_size, struct mxio_error *err)
+{
+    if (file->descriptor < 0)
+        return mxio_fail(err, MXIO_ESTATE, "the file is closed");
+    const enum mxio_status status = read_all(file, offset, out, out_size, err);
+    mxio_lookout_back();
+    return status;
 }
 
 void

@@ -3,8 +3,8 @@
  *
  * Owner:   open gives the caller one file, to close after its last read.
  * Threads: any number may read at once, forked children too; there is no position.
- * Errors:  MXIO_EDATA past the end, MXIO_EIO when the system refuses; the caller names
- *          the file.
+ * Errors:  MXIO_EDATA past the end, MXIO_EIO when the system refuses, MXIO_ESTATE when the
+ *          lookout of the thread stops it; the caller names the file.
  */
 #ifndef MXIO_FILE_H
 #define MXIO_FILE_H

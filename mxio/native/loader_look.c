@@ -25,8 +25,7 @@ mxio_loader_work(struct mxio_loader *loader, struct mxio_work *out,
 
     if (status != MXIO_OK)
         return status;
-    if (!mxio_tickets_lock(tickets, mxio_loader_patience(loader)))
-        return mxio_loader_stuck(loader, err);
+    pthread_mutex_lock(&tickets->lock);
     *out = (struct mxio_work){.spent = tickets->spent,
                               .idle = tickets->idle,
                               .waited = tickets->waited,
@@ -50,6 +49,21 @@ slowest_locked(const struct mxio_loader *loader)
     return found;
 }
 
+/* Say which place a worker reads, if one does. */
+static void
+name_reading(const struct mxio_loader *loader, struct mxio_error *err)
+{
+    for (size_t i = 0; i < loader->threads_started; i++) {
+        struct mxio_sight sight;
+        mxio_lookout_see(&loader->workers[i].lookout, &sight);
+        if (sight.descriptor < 0)
+            continue;
+        err->file = mxio_reader_file_open_as(loader->reader, sight.descriptor);
+        err->offset = (int64_t)sight.offset;
+        return;
+    }
+}
+
 enum mxio_status
 mxio_loader_stuck(struct mxio_loader *loader, struct mxio_error *err)
 {
@@ -60,13 +74,16 @@ mxio_loader_stuck(struct mxio_loader *loader, struct mxio_error *err)
     const double timeout = loader->params.timeout;
 
     err->os_error = ETIMEDOUT;
-    if (!mxio_tickets_lock(tickets, 100))
-        return mxio_fail(err, MXIO_EIO,
-                         "no batch within timeout=%g s: a worker is stuck looking for "
-                         "the next record head",
-                         timeout);
+    pthread_mutex_lock(&tickets->lock);
     const struct worker *worker = slowest_locked(loader);
-    if (worker == NULL) {
+    if (worker == NULL && tickets->learning) {
+        name_reading(loader, err);
+        mxio_fail(
+            err, MXIO_EIO,
+            "no batch within timeout=%g s: a worker is stuck looking for the next "
+            "record head",
+            timeout);
+    } else if (worker == NULL) {
         mxio_fail(err, MXIO_EIO, "no batch within timeout=%g s: all workers are idle",
                   timeout);
     } else {

@@ -30,6 +30,7 @@ struct py_state {
     PyTypeObject *set_type;
     PyTypeObject *packer_type;
     PyTypeObject *records_type;
+    PyTypeObject *lookout_type;
 };
 
 extern struct PyModuleDef py_module_definition;
@@ -95,7 +96,7 @@ int
 py_optional_path(PyObject *path, void *out);
 
 extern PyType_Spec py_block_spec, py_loader_spec, py_file_spec, py_rows_spec,
-    py_set_spec, py_packer_spec, py_feed_spec;
+    py_set_spec, py_packer_spec, py_feed_spec, py_lookout_spec;
 
 /* Functions of the module, by file. */
 extern PyMethodDef py_picture_methods[], py_mnist_methods[], py_scan_methods[];

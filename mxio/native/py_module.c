@@ -305,7 +305,8 @@ module_exec(PyObject *module)
         add_type(module, &py_rows_spec, &state->rows_type) < 0 ||
         add_type(module, &py_set_spec, &state->set_type) < 0 ||
         add_type(module, &py_packer_spec, &state->packer_type) < 0 ||
-        add_type(module, &py_feed_spec, &state->records_type) < 0)
+        add_type(module, &py_feed_spec, &state->records_type) < 0 ||
+        add_type(module, &py_lookout_spec, &state->lookout_type) < 0)
         return -1;
     return 0;
 }
@@ -323,6 +324,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->set_type);
     Py_VISIT(state->packer_type);
     Py_VISIT(state->records_type);
+    Py_VISIT(state->lookout_type);
     return 0;
 }
 
@@ -339,6 +341,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->set_type);
     Py_CLEAR(state->packer_type);
     Py_CLEAR(state->records_type);
+    Py_CLEAR(state->lookout_type);
     return 0;
 }
 

@@ -322,6 +322,33 @@ file_read(PyObject *object, PyObject *argument)
 }
 
 static PyObject *
+file_raw(PyObject *object, PyObject *args)
+{
+    struct py_file *self = (struct py_file *)object;
+    struct mxio_error err = MXIO_NO_ERROR;
+    unsigned long long offset, wanted;
+    enum mxio_status status;
+
+    if (!PyArg_ParseTuple(args, "KK:raw", &offset, &wanted) || check_open(self) < 0)
+        return NULL;
+    const uint64_t left = offset < self->file.size ? self->file.size - offset : 0;
+    const uint64_t size = wanted < left ? wanted : left;
+    PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (out == NULL)
+        return NULL;
+    char *bytes = PyBytes_AsString(out);
+    self->reading++;
+    Py_BEGIN_ALLOW_THREADS status =
+        mxio_file_read(&self->file, offset, bytes, (size_t)size, &err);
+    Py_END_ALLOW_THREADS if (--self->reading == 0 && self->closing)
+        mxio_file_close(&self->file);
+    if (status == MXIO_OK)
+        return out;
+    Py_DECREF(out);
+    return py_raise(py_state_of_type(Py_TYPE(object)), &err, NULL, self->path);
+}
+
+static PyObject *
 file_size(PyObject *object, PyObject *ignored)
 {
     (void)ignored;
@@ -343,6 +370,8 @@ file_close(PyObject *object, PyObject *ignored)
 static PyMethodDef file_methods[] = {
     {"read", file_read, METH_O,
      "The record at an offset, and the offset behind it; None at the end."},
+    {"raw", file_raw, METH_VARARGS,
+     "Bytes from an offset on, as many as asked for or as there are."},
     {"size", file_size, METH_NOARGS, "Bytes of the file."},
     {"close", file_close, METH_NOARGS, "Close the file; idempotent."},
     {NULL, NULL, 0, NULL},

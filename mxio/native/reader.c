@@ -45,6 +45,15 @@ mxio_reader_name_place(const struct mxio_reader *reader, uint64_t offset,
     err->offset = (int64_t)(offset - reader->starts[file]);
 }
 
+int
+mxio_reader_file_open_as(const struct mxio_reader *reader, int descriptor)
+{
+    for (size_t i = 0; i < reader->file_count; i++)
+        if (reader->files[i].descriptor == descriptor)
+            return (int)i;
+    return -1;
+}
+
 static enum mxio_status
 at_place(const struct mxio_reader *reader, uint64_t offset, enum mxio_status status,
          struct mxio_error *err)

@@ -7,8 +7,8 @@
  * goes on at the next head: nothing is skipped in silence.
  *
  * Owner:   open gives the caller a reader, to free after its last read.
- * Threads: read, will_read, peek and bytes may run anywhere at once; everything else needs the
- *          caller's lock.
+ * Threads: read, will_read, peek, bytes and file_open_as may run anywhere at once;
+ *          everything else needs the caller's lock.
  * Errors:  MXIO_EDATA and MXIO_EIO with the file and the byte in it.
  */
 #ifndef MXIO_READER_H
@@ -84,6 +84,17 @@ mxio_reader_locate(struct mxio_reader *reader, const struct mxio_extent *extent,
                    uint64_t position, struct mxio_place *out, bool *found,
                    struct mxio_error *err);
 
+/* Whether it is known where record `position` of the extent lies, or that there is none;
+ * with UINT64_MAX, where all of them do. */
+bool
+mxio_reader_knows(const struct mxio_reader *reader, const struct mxio_extent *extent,
+                  uint64_t position);
+
+/* Hop until that is known. */
+MXIO_MUST_USE enum mxio_status
+mxio_reader_learn(struct mxio_reader *reader, const struct mxio_extent *extent,
+                  uint64_t position, struct mxio_error *err);
+
 /* Records of the extent; hops to its end. */
 MXIO_MUST_USE enum mxio_status
 mxio_reader_count(struct mxio_reader *reader, const struct mxio_extent *extent,
@@ -105,6 +116,10 @@ mxio_reader_offsets(const struct mxio_reader *reader, size_t *count);
 void
 mxio_reader_name_place(const struct mxio_reader *reader, uint64_t offset,
                        struct mxio_error *err);
+
+/* The file that was opened under this descriptor; -1 for none. */
+int
+mxio_reader_file_open_as(const struct mxio_reader *reader, int descriptor);
 
 /* Bytes of several records, read at once; zeros are none. Free the buffer. */
 struct mxio_run {

@@ -106,6 +106,27 @@ mxio_reader_part(struct mxio_reader *reader, uint64_t num_parts, uint64_t part_i
     return MXIO_OK;
 }
 
+bool
+mxio_reader_knows(const struct mxio_reader *reader, const struct mxio_extent *extent,
+                  uint64_t position)
+{
+    /* All heads are known where records are chosen, or listed by an index. */
+    return extent->most != UINT64_MAX || reader->complete ||
+           reader->frontier >= extent->end ||
+           (position < reader->known && extent->first + position < reader->known);
+}
+
+enum mxio_status
+mxio_reader_learn(struct mxio_reader *reader, const struct mxio_extent *extent,
+                  uint64_t position, struct mxio_error *err)
+{
+    enum mxio_status status = MXIO_OK;
+
+    while (status == MXIO_OK && !mxio_reader_knows(reader, extent, position))
+        status = mxio_reader_extend(reader, err);
+    return status;
+}
+
 enum mxio_status
 mxio_reader_locate(struct mxio_reader *reader, const struct mxio_extent *extent,
                    uint64_t position, struct mxio_place *out, bool *found,
@@ -114,12 +135,10 @@ mxio_reader_locate(struct mxio_reader *reader, const struct mxio_extent *extent,
     *found = false;
     if (position >= extent->most)
         return MXIO_OK;
+    const enum mxio_status status = mxio_reader_learn(reader, extent, position, err);
+    if (status != MXIO_OK)
+        return status;
     const uint64_t ordinal = mxio_extent_ordinal(extent, position);
-    while (ordinal >= reader->known && !reader->complete) {
-        const enum mxio_status status = mxio_reader_extend(reader, err);
-        if (status != MXIO_OK)
-            return status;
-    }
     if (ordinal >= reader->known || reader->offsets[ordinal] >= extent->end)
         return MXIO_OK;
     const uint64_t offset = reader->offsets[ordinal];
@@ -133,17 +152,6 @@ mxio_reader_locate(struct mxio_reader *reader, const struct mxio_extent *extent,
     return MXIO_OK;
 }
 
-/* Learn all heads below an offset. */
-static enum mxio_status
-hop_to(struct mxio_reader *reader, uint64_t end, struct mxio_error *err)
-{
-    enum mxio_status status = MXIO_OK;
-
-    while (status == MXIO_OK && !reader->complete && reader->frontier < end)
-        status = mxio_reader_extend(reader, err);
-    return status;
-}
-
 enum mxio_status
 mxio_reader_count(struct mxio_reader *reader, const struct mxio_extent *extent,
                   uint64_t *out, struct mxio_error *err)
@@ -152,7 +160,7 @@ mxio_reader_count(struct mxio_reader *reader, const struct mxio_extent *extent,
         *out = extent->most;
         return MXIO_OK;
     }
-    const enum mxio_status status = hop_to(reader, extent->end, err);
+    const enum mxio_status status = mxio_reader_learn(reader, extent, UINT64_MAX, err);
     if (status != MXIO_OK)
         return status;
     const size_t last = known_below(reader, extent->end);
@@ -164,5 +172,7 @@ mxio_reader_count(struct mxio_reader *reader, const struct mxio_extent *extent,
 enum mxio_status
 mxio_reader_complete(struct mxio_reader *reader, struct mxio_error *err)
 {
-    return hop_to(reader, UINT64_MAX, err);
+    static const struct mxio_extent all = {.most = UINT64_MAX, .end = UINT64_MAX};
+
+    return mxio_reader_learn(reader, &all, UINT64_MAX, err);
 }

@@ -100,6 +100,27 @@ mxio_share_init(struct mxio_share *out, const struct mxio_params *params,
     return status;
 }
 
+bool
+mxio_share_knows(const struct mxio_share *share, uint64_t position)
+{
+    return mxio_reader_knows(share->reader, &share->extent, position);
+}
+
+enum mxio_status
+mxio_share_learn(struct mxio_share *share, uint64_t position, uint64_t ahead,
+                 struct mxio_error *err)
+{
+    struct mxio_error later = MXIO_NO_ERROR;
+
+    const enum mxio_status status =
+        mxio_reader_learn(share->reader, &share->extent, position, err);
+    if (status != MXIO_OK || position == MXIO_UNKNOWN)
+        return status;
+    later.status =
+        mxio_reader_learn(share->reader, &share->extent, position + ahead, &later);
+    return MXIO_OK; /* a later failure comes back when its turn comes */
+}
+
 enum mxio_status
 mxio_share_find(struct mxio_share *share, uint64_t epoch, uint64_t position,
                 struct mxio_entry *out, bool *found, struct mxio_error *err)

@@ -33,6 +33,17 @@ mxio_share_init(struct mxio_share *out, const struct mxio_params *params,
 void
 mxio_share_free(struct mxio_share *share);
 
+/* As long as the count is unknown: whether the reader has learnt where the record at a
+ * position lies, or that there is none; with MXIO_UNKNOWN, of all records. */
+bool
+mxio_share_knows(const struct mxio_share *share, uint64_t position);
+
+/* Let the reader learn that, and of up to `ahead` records more: the only thing that reads
+ * files here. It changes the reader alone. */
+MXIO_MUST_USE enum mxio_status
+mxio_share_learn(struct mxio_share *share, uint64_t position, uint64_t ahead,
+                 struct mxio_error *err);
+
 /* A record of an epoch. */
 struct mxio_entry {
     uint64_t record; /* ordinal */

@@ -16,25 +16,6 @@ mxio_tickets_note_bad_locked(struct mxio_tickets *tickets, struct mxio_error *er
 
 /* ---- dealing ---- */
 
-/* The record at a position of an epoch; learns the count when the position is behind
- * the last. Needs the lock unless the tickets are settled. */
-static enum mxio_status
-find_record(struct mxio_tickets *tickets, uint64_t epoch, uint64_t position,
-            struct mxio_row *out, bool *found, struct mxio_error *err)
-{
-    struct mxio_entry entry;
-
-    const enum mxio_status status =
-        mxio_share_find(&tickets->share, epoch, position, &entry, found, err);
-    if (status == MXIO_OK && *found)
-        *out = (struct mxio_row){.ask = {.epoch = epoch,
-                                         .record = entry.record,
-                                         .place = entry.place},
-                                 .position = position,
-                                 .located = true};
-    return status;
-}
-
 /* A batch would run on into more than one further epoch. */
 static enum mxio_status
 too_few_locked(const struct mxio_tickets *tickets, struct mxio_error *err)
@@ -98,7 +79,7 @@ deal_row_locked(struct mxio_tickets *tickets, struct mxio_row *out,
             return MXIO_OK;
         }
         const enum mxio_status status =
-            find_record(tickets, epoch, position, out, &found, err);
+            mxio_tickets_find_locked(tickets, epoch, position, out, &found, err);
         if (status != MXIO_OK)
             return status;
         if (!found)
@@ -236,6 +217,36 @@ note_pace_locked(struct mxio_tickets *tickets, const struct mxio_ticket *ticket)
     tickets->pace = tickets->pace == 0 ? row : (7 * tickets->pace + row + 4) / 8;
 }
 
+void
+mxio_tickets_redo_locked(struct mxio_tickets *tickets, const struct mxio_cursor *before)
+{
+    tickets->cursor = *before;
+    tickets->next_fill = tickets->redo;
+    for (size_t i = 0; i < tickets->depth; i++)
+        if (tickets->slots[i].state != MXIO_SLOT_FREE &&
+            tickets->slots[i].number >= tickets->redo)
+            tickets->slots[i].state = MXIO_SLOT_FREE;
+    tickets->redo = NO_REDO;
+    tickets->ended = false;
+    pthread_cond_broadcast(&tickets->can_take);
+    pthread_cond_broadcast(&tickets->can_give);
+}
+
+/* A ticket came back, or there was none to take. */
+static void
+one_less_out_locked(struct mxio_tickets *tickets)
+{
+    if (--tickets->out > 0)
+        return;
+    if (tickets->holding) {
+        pthread_cond_broadcast(&tickets->can_give);
+    } else if (tickets->redo != NO_REDO) {
+        const struct mxio_cursor before =
+            tickets->slots[tickets->redo % tickets->depth].before;
+        mxio_tickets_redo_locked(tickets, &before);
+    }
+}
+
 /* True when there is a ticket. */
 static bool
 try_ticket_locked(struct mxio_tickets *tickets, struct mxio_slot *slot,
@@ -245,13 +256,17 @@ try_ticket_locked(struct mxio_tickets *tickets, struct mxio_slot *slot,
 
     out->first = slot->given;
     out->count = 0;
+    tickets->dealing = true;
+    tickets->out++;
     while (out->count < most && !slot->closed && !tickets->ended)
         if (!add_row_locked(tickets, slot, out))
             break;
-    if (out->count == 0)
+    tickets->dealing = false;
+    if (out->count == 0) {
+        one_less_out_locked(tickets);
         return false;
+    }
     out->slot = slot;
-    tickets->out++;
     tickets->runs++;
     return true;
 }
@@ -274,10 +289,10 @@ mxio_tickets_take(struct mxio_tickets *tickets, struct mxio_ticket *out)
 
     pthread_mutex_lock(&tickets->lock);
     while (!taken && !tickets->stopping) {
-        struct mxio_slot *slot =
-            tickets->ended || tickets->holding || tickets->redo != NO_REDO
-                ? NULL
-                : slot_to_fill_locked(tickets);
+        struct mxio_slot *slot = tickets->ended || tickets->holding ||
+                                         tickets->dealing || tickets->redo != NO_REDO
+                                     ? NULL
+                                     : slot_to_fill_locked(tickets);
         if (slot != NULL)
             taken = try_ticket_locked(tickets, slot, out);
         else
@@ -294,37 +309,6 @@ mxio_tickets_leave(struct mxio_tickets *tickets)
     tickets->workers--;
     pthread_cond_broadcast(&tickets->can_give);
     pthread_mutex_unlock(&tickets->lock);
-}
-
-void
-mxio_tickets_redo_locked(struct mxio_tickets *tickets, const struct mxio_cursor *before)
-{
-    tickets->cursor = *before;
-    tickets->next_fill = tickets->redo;
-    for (size_t i = 0; i < tickets->depth; i++)
-        if (tickets->slots[i].state != MXIO_SLOT_FREE &&
-            tickets->slots[i].number >= tickets->redo)
-            tickets->slots[i].state = MXIO_SLOT_FREE;
-    tickets->redo = NO_REDO;
-    tickets->ended = false;
-    pthread_cond_broadcast(&tickets->can_take);
-    pthread_cond_broadcast(&tickets->can_give);
-}
-
-enum mxio_status
-mxio_tickets_locate(struct mxio_tickets *tickets, struct mxio_row *row,
-                    struct mxio_error *err)
-{
-    bool found = false;
-
-    if (row->located)
-        return MXIO_OK;
-    const enum mxio_status status =
-        find_record(tickets, row->ask.epoch, row->position, row, &found, err);
-    if (status == MXIO_OK && found && tickets->wishes == NULL)
-        mxio_share_look_ahead(&tickets->share, row->ask.epoch, row->position,
-                              row->ask.place);
-    return status;
 }
 
 void
@@ -350,20 +334,13 @@ mxio_tickets_give_back(struct mxio_tickets *tickets, struct mxio_ticket *ticket,
     struct mxio_slot *slot = ticket->slot;
 
     pthread_mutex_lock(&tickets->lock);
-    tickets->out--;
     slot->done += ticket->count;
     memcpy(slot->rows + ticket->first, made, ticket->count * sizeof *made);
     ticket->slot = NULL;
     mxio_spent_add(&tickets->spent, &ticket->spent);
     note_pace_locked(tickets, ticket);
-    if (tickets->redo != NO_REDO && tickets->out == 0 && !tickets->holding) {
-        const struct mxio_cursor before =
-            tickets->slots[tickets->redo % tickets->depth].before;
-        mxio_tickets_redo_locked(tickets, &before);
-    }
+    one_less_out_locked(tickets);
     complete_slot_locked(tickets, slot);
-    if (tickets->out == 0 && tickets->holding)
-        pthread_cond_broadcast(&tickets->can_give);
     pthread_mutex_unlock(&tickets->lock);
 }
 
@@ -387,7 +364,7 @@ next_candidate_locked(struct mxio_tickets *tickets, struct mxio_row *row,
             tickets->share.count != MXIO_UNKNOWN && position + 1 >= tickets->share.count
                 ? 0
                 : position + 1;
-        status = find_record(tickets, epoch, position, row, &found, err);
+        status = mxio_tickets_find_locked(tickets, epoch, position, row, &found, err);
         if (status == MXIO_OK && found &&
             !mxio_badlist_has(&tickets->bad, row->ask.record)) {
             *err = MXIO_NO_ERROR;
@@ -431,6 +408,7 @@ mxio_tickets_destroy(struct mxio_tickets *tickets)
     mxio_badlist_free(&tickets->bad);
     mxio_share_free(&tickets->share);
     pthread_mutex_destroy(&tickets->lock);
+    pthread_cond_destroy(&tickets->can_learn);
     pthread_cond_destroy(&tickets->can_take);
     pthread_cond_destroy(&tickets->can_give);
 }
@@ -443,6 +421,7 @@ make_locks(struct mxio_tickets *tickets)
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&tickets->lock, NULL);
+    pthread_cond_init(&tickets->can_learn, NULL);
     pthread_cond_init(&tickets->can_take, NULL);
     pthread_cond_init(&tickets->can_give, &monotonic);
     pthread_condattr_destroy(&monotonic);
@@ -475,43 +454,4 @@ mxio_tickets_init(struct mxio_tickets *out, const struct mxio_params *params,
     return enough
                ? MXIO_OK
                : mxio_fail(err, MXIO_ENOMEM, "no memory for %zu batches", out->depth);
-}
-
-/* ---- questions ---- */
-
-enum mxio_status
-mxio_tickets_count(struct mxio_tickets *tickets, uint64_t *out, struct mxio_error *err)
-{
-    pthread_mutex_lock(&tickets->lock);
-    const enum mxio_status status = mxio_share_count(&tickets->share, out, err);
-    pthread_mutex_unlock(&tickets->lock);
-    return status;
-}
-
-enum mxio_status
-mxio_tickets_offsets(struct mxio_tickets *tickets, struct mxio_block **out,
-                     struct mxio_error *err)
-{
-    size_t count;
-
-    pthread_mutex_lock(&tickets->lock);
-    enum mxio_status status = mxio_reader_complete(tickets->share.reader, err);
-    const uint64_t *offsets = mxio_reader_offsets(tickets->share.reader, &count);
-    if (status == MXIO_OK)
-        status = mxio_block_new(out, count * sizeof *offsets, err);
-    if (status == MXIO_OK)
-        memcpy((*out)->bytes, offsets, count * sizeof *offsets);
-    pthread_mutex_unlock(&tickets->lock);
-    return status;
-}
-
-enum mxio_status
-mxio_tickets_errors(struct mxio_tickets *tickets, struct mxio_error **out,
-                    size_t *count, struct mxio_error *err)
-{
-    pthread_mutex_lock(&tickets->lock);
-    *count = tickets->bad.count;
-    const enum mxio_status status = mxio_badlist_copy(&tickets->bad, out, err);
-    pthread_mutex_unlock(&tickets->lock);
-    return status;
 }

@@ -15,8 +15,8 @@
  * Owner:   the tickets own slots and rows; blocks in slots belong to whoever put them
  *          there. Params and reader are borrowed.
  * Threads: take, locate, fail, give_back, next_candidate, leave for workers; the rest for one consumer;
- *          stop, errors for anyone. One mutex, held for a few microseconds; it also
- *          guards the reader's table.
+ *          stop, errors for anyone. One mutex, held for a few microseconds and never
+ *          while a file is read; it also guards the reader's table.
  * Errors:  what the order or the reader says, inside the batch.
  */
 #ifndef MXIO_TICKETS_H
@@ -75,9 +75,11 @@ struct mxio_tickets {
     size_t depth;
     struct mxio_slot taken; /* the batch taken last, the consumer's */
 
-    pthread_mutex_t lock;    /* guards every field below, and what the reader learns */
-    pthread_cond_t can_take; /* a slot became FREE, a redo is over, or stopping */
-    pthread_cond_t can_give; /* the next batch is READY or the epoch ended, a redo is
+    pthread_mutex_t lock;     /* guards every field below, and what the reader learns */
+    pthread_cond_t can_learn; /* nobody learns */
+    pthread_cond_t can_take;  /* a slot became FREE, a redo or a learning is over, or
+                                stopping */
+    pthread_cond_t can_give;  /* the next batch is READY or the epoch ended, a redo is
                                 over, no ticket is out while holding, or stopping */
     struct mxio_slot *slots;
     struct mxio_cursor cursor;
@@ -86,7 +88,9 @@ struct mxio_tickets {
     size_t wish_count;
     uint64_t next_fill, next_give;
     uint64_t redo; /* lowest batch to deal again once no ticket is out */
-    size_t out;    /* tickets */
+    size_t out;    /* tickets, one that is being dealt among them */
+    bool dealing;  /* a worker fills a ticket, perhaps without the lock: */
+    bool learning; /* it belongs, with what the reader learns, to a thread without it */
     bool ended;    /* there is no batch next_fill */
     bool holding;  /* the consumer waits for all tickets: no new ones, no redo */
     bool stopping;
@@ -119,7 +123,7 @@ mxio_tickets_destroy(struct mxio_tickets *tickets);
 
 /*
  * Waits are bounded by about `milliseconds`, since a worker may be stuck in a read that
- * never ends, with a ticket out or even with the lock.
+ * never ends, with a ticket out.
  */
 
 /* Deal an epoch from a cursor on, once all tickets are back; false when they do not
@@ -138,10 +142,6 @@ mxio_tickets_wish(struct mxio_tickets *tickets, struct mxio_wish *wishes, size_t
 /* Wake everybody; takes say no from now on. True once all workers have left. */
 MXIO_MUST_USE bool
 mxio_tickets_stop(struct mxio_tickets *tickets, int milliseconds);
-
-/* Take the lock, to look at tickets that are out; false when it cannot be had. */
-MXIO_MUST_USE bool
-mxio_tickets_lock(struct mxio_tickets *tickets, int milliseconds);
 
 /* Wait for a ticket; false when the worker shall leave. */
 bool

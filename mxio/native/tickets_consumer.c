@@ -13,28 +13,6 @@ after(int milliseconds)
                              .tv_nsec = (long)(until % 1000000000)};
 }
 
-static bool
-is_past(const struct timespec *until)
-{
-    return mxio_clock() >=
-           (uint64_t)until->tv_sec * 1000000000 + (uint64_t)until->tv_nsec;
-}
-
-/* A worker may hold the lock while it reads a record head from a file system that does
- * not answer. */
-static bool
-lock_before(struct mxio_tickets *tickets, const struct timespec *until)
-{
-    static const struct timespec pause = {.tv_nsec = 50000};
-
-    while (pthread_mutex_trylock(&tickets->lock) != 0) {
-        if (is_past(until))
-            return false;
-        nanosleep(&pause, NULL);
-    }
-    return true;
-}
-
 /* Wait until batch next_give is ready, the epoch is over, or the time is up. */
 static enum mxio_wait
 wait_for_batch_locked(struct mxio_tickets *tickets, const struct timespec *until)
@@ -93,8 +71,7 @@ mxio_tickets_next(struct mxio_tickets *tickets, int milliseconds,
     const uint64_t from = mxio_clock();
     const struct timespec until = after(milliseconds);
 
-    if (!lock_before(tickets, &until))
-        return MXIO_NOT_YET;
+    pthread_mutex_lock(&tickets->lock);
     const enum mxio_wait wait =
         tickets->stopping ? MXIO_STOPPED : wait_for_batch_locked(tickets, &until);
     tickets->waited += mxio_clock() - from;
@@ -145,8 +122,7 @@ start(struct mxio_tickets *tickets, const struct mxio_cursor *from,
 {
     const struct timespec until = after(milliseconds);
 
-    if (!lock_before(tickets, &until))
-        return false;
+    pthread_mutex_lock(&tickets->lock);
     const bool held = hold_locked(tickets, &until);
     if (held)
         start_locked(tickets, from, wishes, wish_count);
@@ -176,8 +152,7 @@ mxio_tickets_redo(struct mxio_tickets *tickets, int milliseconds,
 {
     const struct timespec until = after(milliseconds);
 
-    if (!lock_before(tickets, &until))
-        return MXIO_NOT_YET;
+    pthread_mutex_lock(&tickets->lock);
     enum mxio_wait wait =
         mxio_tickets_note_bad_locked(tickets, err) == MXIO_OK ? MXIO_GIVEN : MXIO_OVER;
     if (wait == MXIO_GIVEN && !hold_locked(tickets, &until))
@@ -196,8 +171,7 @@ mxio_tickets_stop(struct mxio_tickets *tickets, int milliseconds)
 {
     const struct timespec until = after(milliseconds);
 
-    if (!lock_before(tickets, &until))
-        return false;
+    pthread_mutex_lock(&tickets->lock);
     tickets->stopping = true;
     pthread_cond_broadcast(&tickets->can_take);
     pthread_cond_broadcast(&tickets->can_give);
@@ -208,12 +182,4 @@ mxio_tickets_stop(struct mxio_tickets *tickets, int milliseconds)
     const bool gone = tickets->workers == 0;
     pthread_mutex_unlock(&tickets->lock);
     return gone;
-}
-
-bool
-mxio_tickets_lock(struct mxio_tickets *tickets, int milliseconds)
-{
-    const struct timespec until = after(milliseconds);
-
-    return lock_before(tickets, &until);
 }

@@ -680,6 +680,7 @@ TEST(foreign_pictures_that_the_caller_rejects_are_bad_records)
                                .batch = 4,
                                .threads = 3,
                                .augmented = true,
+                               .last_batch = MXIO_LAST_PARTIAL,
                                .reject = true};
     for (int i = 0; i < COUNT; i++)
         fates[i] = fates[i] == FOREIGN ? NO_PICTURE : GOOD;

@@ -221,9 +221,68 @@ TEST(every_failing_allocation_is_reported)
     mxio_params_free(&trial.params);
 }
 
+TEST(heads_are_learnt_as_far_as_asked_for_and_some_more)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_params params = params_for_loading(3);
+    struct mxio_reader *reader = plain_records(30);
+    struct mxio_order order = order_for(MXIO_END_SHORT, 3, 1, 0);
+    struct mxio_share share;
+    size_t known;
+    uint64_t count;
+
+    order.sequential = true;
+    CHECK_OK(mxio_share_init(&share, &params, reader, &order, &err), err);
+    CHECK(mxio_share_knows(&share, 0) && !mxio_share_knows(&share, 4));
+    CHECK_OK(mxio_share_learn(&share, 4, 6, &err), err);
+    mxio_reader_offsets(reader, &known);
+    CHECK_INT(known, 11);
+    CHECK(mxio_share_knows(&share, 10) && !mxio_share_knows(&share, 11));
+    CHECK(!mxio_share_knows(&share, MXIO_UNKNOWN));
+
+    CHECK_OK(mxio_share_learn(&share, MXIO_UNKNOWN, 6, &err), err);
+    CHECK(mxio_share_knows(&share, MXIO_UNKNOWN) && mxio_share_knows(&share, 99));
+    CHECK_INT(share.count, MXIO_UNKNOWN);
+    CHECK_OK(mxio_share_count(&share, &count, &err), err);
+    CHECK_INT(count, 30);
+    mxio_share_free(&share);
+    mxio_reader_free(reader);
+}
+
+TEST(a_part_and_chosen_records_need_no_heads_behind_them)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_params params = params_for_loading(3);
+    const struct mxio_selection chosen = {.first = 2, .count = 5};
+    struct mxio_order order = order_for(MXIO_END_SHORT, 3, 1, 0);
+    struct mxio_reader *reader = plain_records(30);
+    struct mxio_share share;
+    size_t known;
+
+    order.sequential = true;
+    params.num_parts = 3;
+    CHECK_OK(mxio_share_init(&share, &params, reader, &order, &err), err);
+    CHECK_OK(mxio_share_learn(&share, 1, 1000, &err), err);
+    mxio_reader_offsets(reader, &known);
+    CHECK(known >= 10 && known < 13);
+    CHECK(mxio_share_knows(&share, MXIO_UNKNOWN));
+    mxio_share_free(&share);
+    mxio_reader_free(reader);
+
+    params.num_parts = 1;
+    reader = plain_records(30);
+    CHECK_OK(mxio_reader_select(reader, &chosen, &err), err);
+    CHECK_OK(mxio_share_init(&share, &params, reader, &order, &err), err);
+    CHECK(mxio_share_knows(&share, 4) && mxio_share_knows(&share, MXIO_UNKNOWN));
+    mxio_share_free(&share);
+    mxio_reader_free(reader);
+}
+
 int
 main(void)
 {
+    RUN(heads_are_learnt_as_far_as_asked_for_and_some_more);
+    RUN(a_part_and_chosen_records_need_no_heads_behind_them);
     RUN(batches_of_one_rank_are_dealt_to_the_end_asked_for);
     RUN(ranks_take_slices_of_each_step);
     RUN(a_batch_that_needs_more_than_two_epochs_is_refused);
