@@ -23,6 +23,16 @@ mxio_lookout_watch(struct mxio_lookout *lookout)
     watching = lookout;
 }
 
+struct mxio_lookout *
+mxio_lookout_offer(struct mxio_lookout *lookout)
+{
+    struct mxio_lookout *before = watching;
+
+    if (watching == NULL)
+        watching = lookout;
+    return before;
+}
+
 /* What is told while nobody watches is dropped. */
 static bool
 tell(const char *path, int descriptor, uint64_t offset)

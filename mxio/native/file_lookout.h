@@ -39,6 +39,10 @@ mxio_lookout_destroy(struct mxio_lookout *lookout);
 void
 mxio_lookout_watch(struct mxio_lookout *lookout);
 
+/* Tell this one, unless another is told already; who was before. */
+MXIO_MUST_USE struct mxio_lookout *
+mxio_lookout_offer(struct mxio_lookout *lookout);
+
 /* The calling thread is about to open a file, or to read; false when it shall not. */
 MXIO_MUST_USE bool
 mxio_lookout_opens(const char *path);

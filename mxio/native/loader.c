@@ -77,7 +77,6 @@ worker_main(void *arg)
     struct worker *self = arg;
     struct mxio_tickets *tickets = &self->loader->tickets;
 
-    mxio_lookout_watch(&self->lookout);
     while (mxio_tickets_take(tickets, &self->ticket)) {
         read_ahead(self);
         for (size_t i = 0; i < self->ticket.count; i++) {
@@ -148,10 +147,8 @@ mxio_loader_free(struct mxio_loader *loader)
     if (loader->abandoned)
         return false;
     mxio_tickets_destroy(&loader->tickets);
-    for (size_t i = 0; loader->workers != NULL && i < loader->thread_count; i++) {
-        mxio_lookout_destroy(&loader->workers[i].lookout);
+    for (size_t i = 0; loader->workers != NULL && i < loader->thread_count; i++)
         mxio_sampler_free(loader->workers[i].sampler);
-    }
     mxio_free(loader->workers);
     mxio_free(loader->threads);
     mxio_sampler_free(loader->own);
@@ -294,8 +291,6 @@ make_workers(struct mxio_loader *loader, struct mxio_error *err)
     if (loader->threads == NULL || loader->workers == NULL)
         return mxio_fail(err, MXIO_ENOMEM, "no memory for %zu threads",
                          loader->thread_count);
-    for (size_t i = 0; i < loader->thread_count; i++)
-        mxio_lookout_init(&loader->workers[i].lookout);
     for (size_t i = 0; i < loader->thread_count && status == MXIO_OK; i++) {
         loader->workers[i].loader = loader;
         status = mxio_sampler_new(&loader->workers[i].sampler, &loader->source, err);

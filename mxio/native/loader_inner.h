@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#include "file_lookout.h"
 #include "loader.h"
 
 struct worker {
@@ -21,7 +20,6 @@ struct worker {
         ticket; /* the one it holds; guarded by the lock of the tickets */
     struct mxio_row made[MXIO_RUN]; /* its rows as they become */
     atomic_size_t at;               /* the row being made; any thread may look */
-    struct mxio_lookout lookout;
 };
 
 struct mxio_loader {

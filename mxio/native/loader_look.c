@@ -49,19 +49,16 @@ slowest_locked(const struct mxio_loader *loader)
     return found;
 }
 
-/* Say which place a worker reads, if one does. */
+/* Say where heads are looked for. */
 static void
-name_reading(const struct mxio_loader *loader, struct mxio_error *err)
+name_reading(struct mxio_loader *loader, struct mxio_error *err)
 {
-    for (size_t i = 0; i < loader->threads_started; i++) {
-        struct mxio_sight sight;
-        mxio_lookout_see(&loader->workers[i].lookout, &sight);
-        if (sight.descriptor < 0)
-            continue;
-        err->file = mxio_reader_file_open_as(loader->reader, sight.descriptor);
+    struct mxio_sight sight;
+
+    mxio_lookout_see(&loader->tickets.lookout, &sight);
+    err->file = mxio_reader_file_open_as(loader->reader, sight.descriptor);
+    if (err->file >= 0)
         err->offset = (int64_t)sight.offset;
-        return;
-    }
 }
 
 enum mxio_status

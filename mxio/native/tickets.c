@@ -408,6 +408,7 @@ mxio_tickets_destroy(struct mxio_tickets *tickets)
     mxio_badlist_free(&tickets->bad);
     mxio_share_free(&tickets->share);
     pthread_mutex_destroy(&tickets->lock);
+    mxio_lookout_destroy(&tickets->lookout);
     pthread_cond_destroy(&tickets->can_learn);
     pthread_cond_destroy(&tickets->can_take);
     pthread_cond_destroy(&tickets->can_give);
@@ -421,6 +422,7 @@ make_locks(struct mxio_tickets *tickets)
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&tickets->lock, NULL);
+    mxio_lookout_init(&tickets->lookout);
     pthread_cond_init(&tickets->can_learn, NULL);
     pthread_cond_init(&tickets->can_take, NULL);
     pthread_cond_init(&tickets->can_give, &monotonic);

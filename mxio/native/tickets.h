@@ -26,6 +26,7 @@
 
 #include "badlist.h"
 #include "base.h"
+#include "file_lookout.h"
 #include "order.h"
 #include "params.h"
 #include "pool.h"
@@ -73,7 +74,8 @@ struct mxio_tickets {
     const struct mxio_params *params;
     struct mxio_reader *reader;
     size_t depth;
-    struct mxio_slot taken; /* the batch taken last, the consumer's */
+    struct mxio_slot taken;      /* the batch taken last, the consumer's */
+    struct mxio_lookout lookout; /* of who learns, unless another has it in view */
 
     pthread_mutex_t lock;     /* guards every field below, and what the reader learns */
     pthread_cond_t can_learn; /* nobody learns */

@@ -10,16 +10,18 @@
  * The lock is let go of while heads are read: the file system may be slow, or never answer.
  * Until that is over nobody else looks at what the reader learns.
  */
-static void
+static struct mxio_lookout *
 let_go(struct mxio_tickets *tickets)
 {
     tickets->learning = true;
     pthread_mutex_unlock(&tickets->lock);
+    return mxio_lookout_offer(&tickets->lookout);
 }
 
 static void
-take_back(struct mxio_tickets *tickets)
+take_back(struct mxio_tickets *tickets, struct mxio_lookout *before)
 {
+    mxio_lookout_watch(before);
     pthread_mutex_lock(&tickets->lock);
     tickets->learning = false;
     pthread_cond_broadcast(&tickets->can_learn);
@@ -42,10 +44,10 @@ learn_locked(struct mxio_tickets *tickets, uint64_t position, struct mxio_error 
     if (tickets->share.count != MXIO_UNKNOWN ||
         mxio_share_knows(&tickets->share, position))
         return MXIO_OK;
-    let_go(tickets);
+    struct mxio_lookout *before = let_go(tickets);
     const enum mxio_status status =
         mxio_share_learn(&tickets->share, position, HEADS_AHEAD, err);
-    take_back(tickets);
+    take_back(tickets, before);
     return status;
 }
 
@@ -114,9 +116,9 @@ mxio_tickets_offsets(struct mxio_tickets *tickets, struct mxio_block **out,
 
     pthread_mutex_lock(&tickets->lock);
     wait_for_learning_locked(tickets);
-    let_go(tickets);
+    struct mxio_lookout *before = let_go(tickets);
     enum mxio_status status = mxio_reader_complete(tickets->share.reader, err);
-    take_back(tickets);
+    take_back(tickets, before);
     const uint64_t *offsets = mxio_reader_offsets(tickets->share.reader, &count);
     if (status == MXIO_OK)
         status = mxio_block_new(out, count * sizeof *offsets, err);

@@ -37,6 +37,26 @@ TEST(a_lookout_sees_what_the_thread_reads)
     mxio_lookout_destroy(&lookout);
 }
 
+TEST(who_is_told_already_stays)
+{
+    struct mxio_lookout first, other;
+    struct mxio_sight sight;
+
+    mxio_lookout_init(&first);
+    mxio_lookout_init(&other);
+    CHECK(mxio_lookout_offer(&first) == NULL);
+    CHECK(mxio_lookout_offer(&other) == &first);
+    CHECK(mxio_lookout_reads(7, 0));
+    mxio_lookout_watch(NULL);
+
+    mxio_lookout_see(&first, &sight);
+    CHECK_INT(sight.calls, 1);
+    mxio_lookout_see(&other, &sight);
+    CHECK_INT(sight.calls, 0);
+    mxio_lookout_destroy(&first);
+    mxio_lookout_destroy(&other);
+}
+
 TEST(a_long_path_is_cut_short)
 {
     struct mxio_lookout lookout;
@@ -83,6 +103,7 @@ int
 main(void)
 {
     RUN(a_lookout_sees_what_the_thread_reads);
+    RUN(who_is_told_already_stays);
     RUN(a_long_path_is_cut_short);
     RUN(who_is_stopped_opens_and_reads_nothing_more);
     return check_result();
