@@ -8,6 +8,7 @@ import glob
 import os
 import re
 import secrets
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO
@@ -36,7 +37,7 @@ class PendingFile:
         self._descriptor = -1
         self._owner = os.getpid()
         self._target = os.path.realpath(path)
-        self._temporary = f"{self._target}.{self._owner}-{secrets.token_hex(4)}.tmp"
+        self._temporary = temporary_name(self._target)
         with naming(path):
             refuse_special(self._target)
             self._descriptor = os.open(
@@ -138,14 +139,23 @@ def publish(file: PendingFile, companion: PendingFile | None = None) -> None:
             each.discard()
 
 
+def temporary_name(path: str) -> str:
+    """What this process calls `path`, a file or a folder, until it is whole."""
+    return f"{path}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+
+
 def remove_leftovers(path: str) -> None:
     """Remove what writers of `path` left behind that were killed on this machine."""
     target = os.path.realpath(path)
     for name in glob.glob(f"{glob.escape(target)}.*.tmp"):
         found = re.fullmatch(r"(\d+)-[0-9a-f]{8}\.tmp", name[len(target) + 1 :])
-        if found is not None and not _is_running(int(found[1])):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
+        if found is None or _is_running(int(found[1])):
+            continue
+        if os.path.isdir(name) and not os.path.islink(name):
+            shutil.rmtree(name, ignore_errors=True)
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
 
 
 def _is_running(process: int) -> bool:
