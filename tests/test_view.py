@@ -16,12 +16,12 @@ from mxio._sheet import CELL, GAP, MARGIN, Cell, grid_sheet
 from mxio.adapters.numpy import ImageRecordLoader
 from mxio.cli import main
 from mxio.errors import DataError, ParameterError
+from mxio.tools._command import printable
 from mxio.tools._gallery import (
     Augmented,
     Gallery,
     chosen,
     label_text,
-    printable,
     records_from,
 )
 from tests.conftest import DataSet, encoded, picture, record, write_rec

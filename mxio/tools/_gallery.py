@@ -20,6 +20,7 @@ from mxio.errors import DataError, ParameterError
 from mxio.loader import ImageLoader
 from mxio.recordio import unpack
 from mxio.tools._augmentation import is_normalising
+from mxio.tools._command import printable
 from mxio.tools._samples import class_names, class_of
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
     "decoded",
     "file_title",
     "label_text",
-    "printable",
     "records_from",
 ]
 
@@ -182,12 +182,3 @@ def damaged_picture(reason: str) -> Pixels:
         if top > _DAMAGED_SIDE - 20:
             break
     return np.asarray(card)
-
-
-def printable(text: str) -> str:
-    """The text with a replacement for what cannot be shown, such as control characters
-    and bytes of file names that are no text.
-    """
-    return "".join(
-        sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text
-    )

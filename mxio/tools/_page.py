@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mxio.tools._charts import Bar, bins, columns_chart, rows_chart, short
-from mxio.tools._gallery import printable
+from mxio.tools._command import printable
 
 if TYPE_CHECKING:
     from mxio.tools._facts import Facts

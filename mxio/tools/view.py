@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mxio._atomic import PendingFile, publish, refuse_replacing
 from mxio.errors import DataError, ParameterError
 from mxio.tools._augmentation import add_augmentation, augmentation_given
-from mxio.tools._command import Exit, add_json, new_parser, print_json
+from mxio.tools._command import Exit, add_json, new_parser, print_json, printable
 from mxio.tools._index import index_of
 
 if TYPE_CHECKING:
@@ -179,8 +179,6 @@ def _how_many(whole: Gallery, ordinals: Sequence[int]) -> str:
 
 
 def _short(value: object) -> str:
-    from mxio.tools._gallery import printable
-
     text = printable(str(value))
     return text if len(text) <= 40 else f"{text[:37]}..."
 
