@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import mxio
 from mxio.cli import main
+from mxio.errors import ParameterError
 from tests.conftest import DataSet, encoded, picture, record, write_rec
 
 GOLDEN = Path(__file__).parent / "golden/files"
@@ -233,6 +234,13 @@ def test_the_command_lists_damage_and_gives_1(
     assert (good.err, bad.err) == ("", "")
     assert told["schema"] == 1
     assert [len(file["damage"]) for file in told["files"]] == [2, 0]
+
+
+def test_a_manifest_is_no_damaged_file(tmp_path: Path) -> None:
+    (tmp_path / "a.mxio.json").write_text('{"schema": 1, "records": 0, "files": []}')
+
+    with pytest.raises(ParameterError, match="is a manifest"):
+        mxio.verify(tmp_path / "a.mxio.json")
 
 
 def test_what_cannot_be_read_gives_4(

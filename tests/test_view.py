@@ -128,7 +128,7 @@ def test_names_of_classes_stand_beside_the_file(tmp_path: Path, ten: DataSet) ->
     rec = tmp_path / "data.rec"
     rec.write_bytes(ten.rec.read_bytes())
     (tmp_path / "data.classes.txt").write_text("zero\none\n")
-    (tmp_path / "other").write_text("nil\n")
+    (tmp_path / "other").write_text("\ufeffnil\n")  # as Windows writes it
 
     beside, other = Gallery(str(rec)), Gallery(str(rec), tmp_path / "other")
 
@@ -142,6 +142,7 @@ def test_several_labels_are_shown_in_short() -> None:
     assert label_text([1, 2, 3, 4, 5], ["a", "b"]) == "1 2 3 4 ..."
     assert label_text(float("nan"), ["a", "b"]) == "nan"
     assert label_text(1.0, ["a", "b"]) == "b"
+    assert label_text(1234567.0, []) == "1234567"  # it was 1.23457e+06
 
 
 def test_what_cannot_be_shown_is_replaced() -> None:

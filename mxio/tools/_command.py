@@ -115,6 +115,11 @@ def _in_words(error: Exception) -> str:
     return str(error)
 
 
+def number_text(value: float) -> str:
+    """A label for people: whole numbers in full, others to 6 digits."""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:g}"
+
+
 def printable(text: str) -> str:
     """The text with a replacement for what cannot be shown, such as control characters
     and bytes of file names that are no text.

@@ -20,7 +20,7 @@ from mxio.errors import DataError, ParameterError
 from mxio.loader import ImageLoader
 from mxio.recordio import unpack
 from mxio.tools._augmentation import is_normalising
-from mxio.tools._command import printable
+from mxio.tools._command import number_text, printable
 from mxio.tools._samples import class_names, class_of
 
 __all__ = [
@@ -55,7 +55,7 @@ def label_text(label: Any, names: Sequence[str]) -> str:
     number = class_of(labels)
     if number is not None and number < len(names):
         return printable(names[number])
-    return " ".join(f"{value:g}" for value in labels[:4]) + " ..." * (len(labels) > 4)
+    return " ".join(map(number_text, labels[:4])) + " ..." * (len(labels) > 4)
 
 
 class Gallery:

@@ -103,7 +103,7 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[str, ...]:
     occurs twice, or cannot be that of a folder.
     """
     path = os.fspath(path)
-    with naming(path), open(path, encoding="utf-8", errors="replace") as file:
+    with naming(path), open(path, encoding="utf-8-sig", errors="replace") as file:
         names = [line.removesuffix("\n") for line in file]
     seen: dict[str, int] = {}
     for number, name in enumerate(names, 1):

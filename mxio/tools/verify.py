@@ -14,7 +14,7 @@ import numpy as np
 from mxio import _core
 from mxio._codec import MAX_PIXELS, decode_as_stored
 from mxio._cores import cores
-from mxio._manifest import expanded
+from mxio._manifest import expanded, refuse_manifest
 from mxio._salvage import Lost, Whole, parse
 from mxio.errors import DataError, ParameterError
 from mxio.recordio import unpack
@@ -110,6 +110,7 @@ def verify(
     OSError when a file cannot be read.
     """
     source = os.fspath(path)
+    refuse_manifest(source)
     index = _index_for(source, path_imgidx)
     checker = _Checker(source)
     with progress_bar(progress, "verify", os.path.getsize(source), "B") as advance:
