@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import glob
 import os
 import re
@@ -124,19 +125,32 @@ def publish(file: PendingFile, companion: PendingFile | None = None) -> None:
     """Give `file`, and then its `companion`, their names; on failure remove both.
 
     The companion's predecessor goes first: at no moment does a new file stand beside
-    an old companion.
+    an old companion. Processes give names in a folder one after the other: no file gets
+    the companion of another.
     """
     files = [file] if companion is None else [file, companion]
     try:
         for each in files:
             each._sync()
-        if companion is not None:
-            companion._remove_old()
-        for each in files:
-            each._rename()
+        with _alone_in(os.path.dirname(file._target)):
+            if companion is not None:
+                companion._remove_old()
+            for each in files:
+                each._rename()
     finally:
         for each in files:
             each.discard()
+
+
+@contextlib.contextmanager
+def _alone_in(folder: str) -> Iterator[None]:
+    """Let others that ask for the same wait, where the system has such locks."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def temporary_name(path: str) -> str:
