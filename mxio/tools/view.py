@@ -147,7 +147,8 @@ def _rows_sheet(
     try:
         for ordinal in ordinals:
             try:
-                made[ordinal] = augmented.samples(ordinal, epochs)
+                labels = whole.labels(ordinal)
+                made[ordinal] = augmented.samples(ordinal, labels, epochs)
             except DataError as error:
                 damaged.append((ordinal, str(error)))
     finally:
