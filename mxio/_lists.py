@@ -63,7 +63,8 @@ def make_list(
     """
     if chunks < 1:
         raise ParameterError(f"chunks must be >= 1, got {chunks}")
-    if min(train_ratio, test_ratio) < 0 or train_ratio + test_ratio > 1 + 1e-9:
+    ratios = [train_ratio, test_ratio]
+    if not all(ratio >= 0 for ratio in ratios) or sum(ratios) > 1 + 1e-9:
         raise ParameterError(
             "train_ratio and test_ratio must be >= 0 and together at most 1, "
             f"got {train_ratio} and {test_ratio}"

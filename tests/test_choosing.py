@@ -524,6 +524,8 @@ def test_cat_writes_pictures_payloads_or_records(
     assert counts == [2, 2, 20]
     assert out["picture"].getvalue() == payloads[2][24:] + payloads[5][24:]
     assert out["payload"].getvalue() == payloads[2] + payloads[5]
+    with pytest.raises(ParameterError, match="what must be one of"):
+        mxio.cat(rec, io.BytesIO(), what="pictures")  # type: ignore[arg-type]
     # The last record gets the padding that it lacks in the file.
     assert out["record"].getvalue() == rec.read_bytes() + bytes(2)
 

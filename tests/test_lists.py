@@ -114,7 +114,12 @@ def test_chunks_and_ratios_cut_as_mxnet_does(
 
 @pytest.mark.parametrize(
     "settings",
-    [{"chunks": 0}, {"train_ratio": 1.1}, {"train_ratio": 0.7, "test_ratio": 0.4}],
+    [
+        {"chunks": 0},
+        {"train_ratio": 1.1},
+        {"train_ratio": float("nan")},
+        {"train_ratio": 0.7, "test_ratio": 0.4},
+    ],
 )
 def test_ratios_and_chunks_out_of_range_are_refused(
     tmp_path: Path, settings: dict[str, Any]

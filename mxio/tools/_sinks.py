@@ -184,7 +184,7 @@ class FolderSink:
         name = path_of(sample, self._count, self._classes)
         path = os.path.join(self._part, name)
         folder = os.path.dirname(path)
-        with naming(path):
+        with naming(os.path.join(self._path, name)):
             if folder not in self._made:
                 os.makedirs(folder, exist_ok=True)
                 self._made.add(folder)
