@@ -249,7 +249,8 @@ def test_a_list_cannot_lead_out_of_its_folder(tmp_path: Path, name: str) -> None
 
 
 @pytest.mark.parametrize(
-    "line", ["x\t1\ta.png", "0\ta.png", "0\tone\ta.png", "-1\t0\tb"]
+    "line",
+    ["x\t1\ta.png", "0\ta.png", "0\tone\ta.png", "-1\t0\tb", "0", "0\t1\ta\0b"],
 )
 def test_a_bad_line_of_a_list_is_told(tmp_path: Path, line: str) -> None:
     (tmp_path / "folder").mkdir()

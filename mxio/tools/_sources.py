@@ -127,13 +127,14 @@ def _read_listed(root: str, names: str) -> Source:
 
     def samples() -> Iterator[Sample]:
         for line in lines:
-            id, *labels, path = line.text.split("\t")
+            id, *labels = line.text.split("\t")
+            path = labels.pop() if labels else ""
             try:
                 numbers = tuple(float(label) for label in labels)
                 number = int(id)
             except ValueError:
                 numbers, number = (), -1
-            if not numbers or not 0 <= number < 1 << 64:
+            if not numbers or not 0 <= number < 1 << 64 or "\0" in path:
                 raise DataError(
                     f"{line.place}: a line is id, label(s) and path, separated by tabs",
                     names,
