@@ -28,6 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("labels-idx1-ubyte", idx_labels(np.zeros(2, np.uint8))),
     ):
         (tmp_path / name).write_bytes(content)
+    (tmp_path / "names").write_text("zero\n")
     return tmp_path
 
 
@@ -62,6 +63,12 @@ _SHARDS = ["list-00000-of-00002.rec", "list-00001-of-00002.rec"]
         "view data.rec --out data.rec",
         "card data.rec --seconds 0 --out data.idx",
         "card data.rec --seconds 0 --out data.rec",
+        # They replaced the manifest, or a file beside that they had read.
+        "view list.mxio.json --out list.mxio.json",
+        "view data.rec --classes names --out names",
+        "view data.rec --path-imglist list.lst --out list.lst",
+        "card list.mxio.json --seconds 0 --out list.mxio.json",
+        "card data.rec --seconds 0 --classes names --out names",
         # It joined the shards into one of them, which then was no shard any more.
         f"merge {_SHARDS[0]} {_SHARDS[0]} {_SHARDS[1]}",
         f"merge list-00001-of-00002.out {_SHARDS[0]} {_SHARDS[1]}",

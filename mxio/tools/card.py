@@ -84,7 +84,8 @@ def card(
     if not 0 <= seconds <= 3600:
         raise ParameterError(f"seconds must be in [0, 3600], got {seconds}")
     files = resolve(os.fspath(path_imgrec))
-    refuse_replacing([out], [*files, *map(index_of, files)])
+    given = [path_imgrec] if classes is None else [path_imgrec, classes]
+    refuse_replacing([out], [*given, *files, *map(index_of, files)])
     names = class_names(files, classes)
     size = sum(os.path.getsize(file) for file in files)
     with progress_bar(progress, file_title(files), size, "B") as advance:

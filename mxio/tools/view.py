@@ -71,7 +71,9 @@ def view(
     from mxio.tools._gallery import Gallery, chosen, records_from
 
     whole = Gallery(os.fspath(path_imgrec), classes)
-    refuse_replacing([out], [*whole.files, *map(index_of, whole.files)])
+    given = [path_imgrec, classes, augmentation.get("path_imglist")]
+    kept = [*filter(None, given), *whole.files, *map(index_of, whole.files)]
+    refuse_replacing([out], kept)
     there = whole.records.count()
     for name, value in (("columns", columns), ("epochs", epochs)):
         if not 1 <= value <= MOST_PICTURES:
