@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import glob
 import os
 import re
 import secrets
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO
@@ -36,7 +38,7 @@ class PendingFile:
         self._descriptor = -1
         self._owner = os.getpid()
         self._target = os.path.realpath(path)
-        self._temporary = f"{self._target}.{self._owner}-{secrets.token_hex(4)}.tmp"
+        self._temporary = temporary_name(self._target)
         with naming(path):
             refuse_special(self._target)
             self._descriptor = os.open(
@@ -123,19 +125,37 @@ def publish(file: PendingFile, companion: PendingFile | None = None) -> None:
     """Give `file`, and then its `companion`, their names; on failure remove both.
 
     The companion's predecessor goes first: at no moment does a new file stand beside
-    an old companion.
+    an old companion. Processes give names in a folder one after the other: no file gets
+    the companion of another.
     """
     files = [file] if companion is None else [file, companion]
     try:
         for each in files:
             each._sync()
-        if companion is not None:
-            companion._remove_old()
-        for each in files:
-            each._rename()
+        with _alone_in(os.path.dirname(file._target)):
+            if companion is not None:
+                companion._remove_old()
+            for each in files:
+                each._rename()
     finally:
         for each in files:
             each.discard()
+
+
+@contextlib.contextmanager
+def _alone_in(folder: str) -> Iterator[None]:
+    """Let others that ask for the same wait, where the system has such locks."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def temporary_name(path: str) -> str:
+    """What this process calls `path`, a file or a folder, until it is whole."""
+    return f"{path}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
 
 
 def remove_leftovers(path: str) -> None:
@@ -143,9 +163,13 @@ def remove_leftovers(path: str) -> None:
     target = os.path.realpath(path)
     for name in glob.glob(f"{glob.escape(target)}.*.tmp"):
         found = re.fullmatch(r"(\d+)-[0-9a-f]{8}\.tmp", name[len(target) + 1 :])
-        if found is not None and not _is_running(int(found[1])):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
+        if found is None or _is_running(int(found[1])):
+            continue
+        if os.path.isdir(name) and not os.path.islink(name):
+            shutil.rmtree(name, ignore_errors=True)
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
 
 
 def _is_running(process: int) -> bool:

@@ -63,14 +63,16 @@ def make_list(
     """
     if chunks < 1:
         raise ParameterError(f"chunks must be >= 1, got {chunks}")
-    if min(train_ratio, test_ratio) < 0 or train_ratio + test_ratio > 1 + 1e-9:
+    ratios = [train_ratio, test_ratio]
+    if not all(ratio >= 0 for ratio in ratios) or sum(ratios) > 1 + 1e-9:
         raise ParameterError(
             "train_ratio and test_ratio must be >= 0 and together at most 1, "
             f"got {train_ratio} and {test_ratio}"
         )
     labels: dict[str, int] = {}
     lines = []
-    for number, path in enumerate(find_images(os.fspath(root), exts, recursive)):
+    found = find_images(os.fspath(root), exts, recursive)
+    for number, path in enumerate(filter(_fits_a_list, found)):
         label = labels.setdefault(os.path.dirname(path) or ".", len(labels))
         lines.append(f"{number}\t{label:f}\t{path}\n")
     if shuffle:
@@ -92,12 +94,7 @@ def find_images(root: str, exts: Sequence[str], recursive: bool) -> list[str]:
     suffixes = {f".{ext.lower().removeprefix('.')}" for ext in exts}
     found = []
     for path in _walk(root, recursive):
-        if os.path.splitext(path)[1].lower() not in suffixes:
-            continue
-        if re.search(r"[\t\r\n]", path):
-            problem = "is left out, as no list can hold its name"
-            print(f"{path!r} {problem}", file=sys.stderr)
-        else:
+        if os.path.splitext(path)[1].lower() in suffixes:
             found.append(path)
     if not found:
         hint = "" if recursive else "; recursive looks into its folders"
@@ -106,12 +103,19 @@ def find_images(root: str, exts: Sequence[str], recursive: bool) -> list[str]:
     return found
 
 
+def _fits_a_list(path: str) -> bool:
+    """Whether a line can name it: no tabs, no blanks at its ends; else that is told."""
+    if path == path.strip() and not re.search(r"[\t\r\n]", path):
+        return True
+    print(f"{path!r} is left out, as no list can hold its name", file=sys.stderr)
+    return False
+
+
 def _walk(root: str, recursive: bool) -> Iterator[str]:
     """Paths of files relative to `root`, sorted in each folder; links are followed."""
     for folder, folders, files in os.walk(root, followlinks=True, onerror=_raise):
-        here = os.path.realpath(folder)
         folders[:] = sorted(
-            name for name in folders if not _is_loop(os.path.join(folder, name), here)
+            name for name in folders if not _is_loop(os.path.join(folder, name), root)
         )
         for name in sorted(files):
             path = os.path.join(folder, name)
@@ -121,12 +125,19 @@ def _walk(root: str, recursive: bool) -> Iterator[str]:
             return
 
 
-def _is_loop(path: str, here: str) -> bool:
-    """Whether `path` is a link to the real folder `here` or to one above it."""
+def _is_loop(path: str, root: str) -> bool:
+    """Whether `path` is a link to a folder on the way to it from `root`, through links
+    or not, or to one above these.
+    """
     if not os.path.islink(path):
         return False
     target = os.path.realpath(path)
-    return os.path.commonpath([target, here]) == target
+    here = path
+    while len(here) > len(root):
+        here = os.path.dirname(here)
+        if os.path.commonpath([target, os.path.realpath(here)]) == target:
+            return True
+    return False
 
 
 def _raise(error: OSError) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 import zlib
 from array import array
@@ -300,7 +301,7 @@ class _Output:
         self.tally.skipped += 1
         if self._outputs.report:
             fields = (str(made.line.number), made.path, made.problem)
-            text = "\t".join(" ".join(field.split()) for field in fields) + "\n"
+            text = "\t".join(re.sub(r"[\t\r\n]+", " ", each) for each in fields) + "\n"
             self._draft.append(2, text.encode(errors="surrogateescape"))
 
     def _checkpoint(self) -> None:

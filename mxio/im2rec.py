@@ -180,16 +180,19 @@ def _run_prefix_form(words: Sequence[str]) -> None:
 
 
 def _lists_of(prefix: str) -> list[str]:
-    """Every file whose path starts with `prefix` and ends in .lst."""
-    folder, start = (prefix, "") if os.path.isdir(prefix) else os.path.split(prefix)
-    names = sorted(os.listdir(folder or "."))
-    chosen = [
-        name for name in names if name.startswith(start) and name.endswith(".lst")
-    ]
-    if not chosen:
-        problem = "No such list; --list makes one"
-        raise system_error(errno.ENOENT, problem, f"{prefix}*.lst")
-    return [os.path.join(folder, name) for name in chosen]
+    """Every file in the folder `prefix`, if it is one with lists, or else whose path
+    starts with `prefix`, that ends in .lst.
+    """
+    places = [(prefix, "")] if os.path.isdir(prefix) else []
+    for folder, start in [*places, os.path.split(prefix)]:
+        names = sorted(os.listdir(folder or "."))
+        chosen = [
+            name for name in names if name.startswith(start) and name.endswith(".lst")
+        ]
+        if chosen:
+            return [os.path.join(folder, name) for name in chosen]
+    problem = "No such list; --list makes one"
+    raise system_error(errno.ENOENT, problem, f"{prefix}*.lst")
 
 
 def _list_and_tell(prefix: str, root: str, quiet: bool, **settings: Any) -> None:

@@ -143,6 +143,31 @@ def moved_to(url: str) -> Answer:
     return lambda handler, content: handler.begin(302, 0, Location=url)
 
 
+def moved_without_end(url: str, seconds: float) -> Answer:
+    """A redirection with a page beside it that does not come."""
+
+    def answer(handler: Handler, content: bytes) -> None:
+        handler.begin(302, 1 << 40, Location=url)
+        handler.wfile.flush()
+        time.sleep(seconds)
+        handler.close_connection = True
+
+    return answer
+
+
+def with_header(name: str, value: str) -> Answer:
+    """The content under a header of one's own, and no length."""
+
+    def answer(handler: Handler, content: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(content)
+        handler.close_connection = True
+
+    return answer
+
+
 @contextmanager
 def serve(
     files: Mapping[str, bytes], answers: Mapping[str, Sequence[Answer]] | None = None

@@ -232,6 +232,13 @@ def test_doctor_names_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert caught.value.filename == str(tmp_path / "absent")
 
 
+def test_doctor_does_not_wait_for_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(OSError, match="not a plain file"):
+        mxio.doctor([tmp_path / "pipe"])
+
+
 def test_the_command_doctor_prints_text_or_json(
     ten: DataSet, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -268,6 +268,23 @@ def test_speed_is_on_the_page_when_measured(tmp_path: Path, photos: DataSet) -> 
 
 
 @pytest.mark.parametrize(
+    ("labels", "said"),
+    [([[1.0, 2.0]] * 3, "Images per second"), ([0.0, [1.0, 2.0]], "Not measured: ")],
+)
+def test_records_with_several_labels_have_a_card(
+    tmp_path: Path, labels: list[float | list[float]], said: str
+) -> None:
+    """The speed of loading one label could not be measured, and there was no page."""
+    image = encoded(picture(1, 12, 12), ".jpg")
+    rec, _, _ = write_rec(tmp_path, [record(image, label) for label in labels])
+
+    report = mxio.card(rec, tmp_path / "card.html", seconds=0.01)
+
+    assert report.damaged == 0
+    assert said in Page(tmp_path / "card.html").text
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"samples": -1}, r"samples must be in \[0, 500\], got -1"),

@@ -139,7 +139,7 @@ def test_a_list_chooses_by_its_first_field(
 ) -> None:
     rec, payloads = mixed
     chosen = tmp_path / "chosen.lst"
-    chosen.write_text("14\t1.0\tcats/a cat.jpg\n\n1\t2.0\tb.jpg\n")
+    chosen.write_text("\ufeff14\t1.0\tcats/a cat.jpg\n\n1\t2.0\tb.jpg\n")
     words = [str(rec), str(tmp_path / "out.rec"), "--list", str(chosen)]
 
     assert main(["subset", *words]) == 0
@@ -423,6 +423,16 @@ def test_parts_that_cannot_be_are_refused(
     assert sorted(os.listdir(folder)) == ["mixed.idx", "mixed.rec"]
 
 
+def test_an_empty_file_has_no_parts(tmp_path: Path) -> None:
+    # It divided by the number of records.
+    (tmp_path / "empty.rec").touch()
+
+    with pytest.raises(ParameterError, match="gets none of the 0 records"):
+        mxio.split(
+            tmp_path / "empty.rec", tmp_path / "x", fractions={"a": 0.5}, stratify=True
+        )
+
+
 # shuffle
 
 
@@ -514,6 +524,8 @@ def test_cat_writes_pictures_payloads_or_records(
     assert counts == [2, 2, 20]
     assert out["picture"].getvalue() == payloads[2][24:] + payloads[5][24:]
     assert out["payload"].getvalue() == payloads[2] + payloads[5]
+    with pytest.raises(ParameterError, match="what must be one of"):
+        mxio.cat(rec, io.BytesIO(), what="pictures")  # type: ignore[arg-type]
     # The last record gets the padding that it lacks in the file.
     assert out["record"].getvalue() == rec.read_bytes() + bytes(2)
 
@@ -587,6 +599,7 @@ def test_extracted_files_are_named_as_asked(
         ("{key}{", "names may hold"),
         ("{size}", "names may hold"),
         ("{key.x}", "names may hold"),
+        ("{id[0]}", "names may hold"),
     ],
 )
 def test_names_that_collide_or_lead_away_are_refused(
@@ -596,6 +609,16 @@ def test_names_that_collide_or_lead_away_are_refused(
         mxio.extract(mixed[0], tmp_path / "files", names=names)
 
     assert not (tmp_path / "files").exists()
+
+
+def test_large_labels_keep_their_digits_in_names(tmp_path: Path) -> None:
+    """Labels of more than 6 digits became one folder, such as 1.23457e+06."""
+    labels = [1234567.0, 1234568.0, 0.25]
+    rec, _, _ = write_rec(tmp_path, [record(b"a picture", label) for label in labels])
+
+    mxio.extract(rec, tmp_path / "files")
+
+    assert sorted(os.listdir(tmp_path / "files")) == ["0.25", "1234567", "1234568"]
 
 
 def test_a_key_of_the_index_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:

@@ -186,6 +186,14 @@ def test_names_that_the_output_cannot_show_are_escaped(
     assert done.stdout.startswith(shown + b": good: 10 records")
 
 
+def test_a_name_in_an_error_cannot_reach_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["info", "\x1b[31m.rec"]) == 4
+
+    assert "mxio info: \\x1b[31m.rec: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_change_nothing(closed: str, tmp_path: Path) -> None:
     # Without an output it ended in an AttributeError.

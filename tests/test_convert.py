@@ -92,7 +92,7 @@ def test_records_become_a_folder_that_im2rec_can_list(
             pixels_of(path.read_bytes()), colours.pixels[number]
         )
     assert (tmp_path / "out/classes.txt").read_text().splitlines()[6] == "kind 6"
-    assert not (tmp_path / "out.part").exists()
+    assert not list(tmp_path.glob("out.*"))
 
 
 def test_records_to_a_folder_and_back_are_the_same_bytes(tmp_path: Path) -> None:
@@ -114,6 +114,72 @@ def test_records_to_a_folder_and_back_are_the_same_bytes(tmp_path: Path) -> None
     mxio.convert(tmp_path / "folder", tmp_path / "again.rec")
 
     assert (tmp_path / "again.rec").read_bytes() == rec.read_bytes()
+
+
+def test_no_folder_of_another_is_removed(tmp_path: Path, zoo: Path) -> None:
+    """It took any folder OUT.part for what a killed run had left, even its source."""
+    source = zoo.rename(tmp_path / "out.part")
+
+    report = mxio.convert(source, tmp_path / "out")
+
+    assert report.samples == 4
+    assert sorted(os.listdir(source)) == ["a bird", "cat", "dog"]
+
+
+def test_what_a_killed_run_left_of_a_folder_is_removed(
+    tmp_path: Path, colours: DataSet
+) -> None:
+    left = tmp_path / f"out.{2**22 + 1}-0123abcd.tmp"  # no process has that number
+    (left / "0").mkdir(parents=True)
+    (left / "0/00000000.png").write_bytes(b"")
+
+    mxio.convert(colours.rec, tmp_path / "out")
+
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_link_to_an_empty_folder_has_it_filled(
+    tmp_path: Path, colours: DataSet
+) -> None:
+    """All was written, and then the name could not be given."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to("real")
+
+    mxio.convert(colours.rec, tmp_path / "out")
+
+    assert (tmp_path / "real/images.lst").exists()
+
+
+def test_classes_of_any_folders_can_be_read_again(tmp_path: Path) -> None:
+    """Names that are no text, empty, equal when written, or the root's, made a file of
+    classes that every command refused.
+    """
+    root = tmp_path / "root"
+    image = encoded(picture(1, 8, 8), ".jpg")
+    folders = [b".", b" ", b"a/b", b"a_b", b"c\nd", b"\xfe", b"\xff", b"t\tu"]
+    for folder in folders:
+        place = root / os.fsdecode(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "x.jpg").write_bytes(image)
+
+    report = mxio.convert(root, tmp_path / "out.rec")
+    mxio.convert(tmp_path / "out.rec", tmp_path / "again")
+    again = mxio.convert(tmp_path / "again", tmp_path / "again.rec")
+
+    names = ["pictures_", "pictures", "a/b", "a_b_", "c\ufffdd", "t\tu"]
+    assert sorted(report.classes) == sorted([*names, "\ufffd", "\ufffd_"])
+    assert again.classes == report.classes
+    assert (tmp_path / "out.rec").read_bytes() == (tmp_path / "again.rec").read_bytes()
+
+
+def test_a_folder_is_taken_whole_whatever_its_files_are_called(tmp_path: Path) -> None:
+    """Names that a list cannot hold were left out, though no list is made."""
+    root = tmp_path / "root"
+    root.mkdir()
+    for name in ("a\tb.jpg", "c\nd.jpg", " e.jpg"):
+        (root / name).write_bytes(encoded(picture(1, 8, 8), ".jpg"))
+
+    assert mxio.convert(root, tmp_path / "out.rec").samples == 3
 
 
 def test_a_folder_that_is_there_stays(tmp_path: Path, colours: DataSet) -> None:
@@ -183,7 +249,8 @@ def test_a_list_cannot_lead_out_of_its_folder(tmp_path: Path, name: str) -> None
 
 
 @pytest.mark.parametrize(
-    "line", ["x\t1\ta.png", "0\ta.png", "0\tone\ta.png", "-1\t0\tb"]
+    "line",
+    ["x\t1\ta.png", "0\ta.png", "0\tone\ta.png", "-1\t0\tb", "0", "0\t1\ta\0b"],
 )
 def test_a_bad_line_of_a_list_is_told(tmp_path: Path, line: str) -> None:
     (tmp_path / "folder").mkdir()
@@ -255,6 +322,10 @@ def test_tars_of_others_are_read(tmp_path: Path, packed: bool) -> None:
         "plain.json": b"4",
         "plain.jpg": jpg,
         "alone.cls": b"5",
+        "mac/._a.jpg": b"what macOS has to say of it",
+        "mac/a.jpg": jpg,
+        "mac/._a.cls": b"and of this",
+        "mac/a.cls": b"6",
     }
     path = tmp_path / ("some.tar.gz" if packed else "some.tar")
     path.write_bytes(tar_of(files, packed))
@@ -266,6 +337,7 @@ def test_tars_of_others_are_read(tmp_path: Path, packed: bool) -> None:
         ([3], 1, png),
         ([1, 2.5], 2, jpg),
         ([4], 3, jpg),
+        ([6], 4, jpg),
     ]
 
 
@@ -298,6 +370,11 @@ JPG = encoded(picture(1, 8, 9), ".jpg")
         ({"a.jpg": JPG, "a.png": JPG, "a.cls": b"1"}, "a: 2 pictures"),
         ({"a.cls": b"1"}, "the source has no sample"),
         ({"a.jpg": JPG, "a.json": bytes((1 << 20) + 1)}, "bytes, at most"),
+        # These ended in tracebacks.
+        ({"a.jpg": JPG, "a.json": b"9" * 400}, "no label is in"),
+        ({"a.jpg": JPG, "a.cls": b"1e39"}, "label 1e[+]39.* do not fit"),
+        # The second took the place of the first.
+        ({"a.jpg": JPG, "a.JPG": JPG, "a.cls": b"1"}, "a.JPG is there twice"),
     ],
 )
 def test_a_tar_without_what_is_needed_is_told(
@@ -309,6 +386,16 @@ def test_a_tar_without_what_is_needed_is_told(
         mxio.convert(tmp_path / "in.tar", tmp_path / "out.rec")
 
     assert sorted(os.listdir(tmp_path)) == ["in.tar"]
+
+
+def test_a_size_far_beyond_the_tar_is_told_at_once(tmp_path: Path) -> None:
+    """tarfile went through the missing bytes, 10 kB at a time, for hours."""
+    head = tarfile.TarInfo("readme")
+    head.size = 1 << 60
+    (tmp_path / "in.tar").write_bytes(head.tobuf(tarfile.GNU_FORMAT) + bytes(1000))
+
+    with pytest.raises(DataError, match="ends at byte 1512, in a file"):
+        mxio.convert(tmp_path / "in.tar", tmp_path / "out.rec")
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -624,7 +711,6 @@ def kill_and_resume(
                 assert start(rec, target).wait() == 0
             assert list(state_of(target).values()) == right
             assert not list(folder.glob(f"{moment}-{name}*.tmp"))
-            assert not list(folder.glob(f"{moment}-{name}*.part"))
 
 
 @pytest.fixture

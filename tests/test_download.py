@@ -412,6 +412,62 @@ def test_a_redirection_is_followed(tmp_path: Path, mnist: None) -> None:
     assert unpacked(tmp_path) == RIGHT
 
 
+def test_the_page_beside_a_redirection_is_not_read(
+    tmp_path: Path, mnist: None, pauses: list[float]
+) -> None:
+    """All of it was kept in memory, however much came, and waited for."""
+    with serve(MNIST) as there:
+        answers = {BIG: [file_server.moved_without_end(f"{there.url}/{BIG}", 1.0)]}
+        with serve(MNIST, answers) as server:
+            mxio.download("mnist", tmp_path, mirror=server.url, timeout=0.5)
+
+    assert pauses == []
+    assert unpacked(tmp_path) == RIGHT
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        # Each ended in a traceback.
+        file_server.moved_to("http://[nowhere/"),
+        file_server.with_header("Content-Length", "9" * 5000),
+        file_server.status(206, Content_Range="bytes 0-1/" + "9" * 5000),
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_a_failed_try(
+    tmp_path: Path, mnist: None, answer: file_server.Answer
+) -> None:
+    with serve(MNIST, {BIG: [answer]}) as server, pytest.raises(MxioError) as caught:
+        mxio.download("mnist", tmp_path, mirror=server.url, tries=1)
+
+    assert "cannot download" in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_what_a_server_says_cannot_reach_the_terminal(
+    tmp_path: Path, mnist: None
+) -> None:
+    def answer(handler: file_server.Handler, content: bytes) -> None:
+        handler.send_response(404, "\x1b[31mred")
+        handler.end_headers()
+        handler.close_connection = True
+
+    with serve(MNIST, {BIG: [answer]}) as server, pytest.raises(MxioError) as caught:
+        mxio.download("mnist", tmp_path, mirror=server.url, tries=1)
+
+    assert "404 \ufffd[31mred" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "mirror", ["ftp://localhost/", "http://", "http://[nowhere/", "http://localhost:x/"]
+)
+def test_a_mirror_that_is_no_address_is_refused(tmp_path: Path, mirror: str) -> None:
+    with pytest.raises(ParameterError, match="mirror must be"):
+        mxio.download("mnist", tmp_path / "to", mirror=mirror)
+
+    assert not (tmp_path / "to").exists()
+
+
 def test_a_redirection_to_a_local_file_is_refused(tmp_path: Path, mnist: None) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(MNIST[BIG])

@@ -262,6 +262,16 @@ def test_every_list_with_the_prefix_is_packed(tmp_path: Path) -> None:
     assert not (tmp_path / "other.rec").exists()
 
 
+def test_a_list_beside_a_folder_of_its_name_is_found(tmp_path: Path) -> None:
+    """It said that there was none, and that --list makes one, which it had."""
+    write_image(tmp_path / "photos/a.jpg")
+    words = [str(tmp_path / "photos"), str(tmp_path / "photos")]
+
+    assert (main([*words, "--list"]), main(words)) == (0, 0)
+
+    assert len(pairs(tmp_path / "photos.rec")) == 1
+
+
 def test_a_prefix_without_list_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

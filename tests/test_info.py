@@ -78,6 +78,7 @@ def test_many_labels_have_a_width_and_no_pictures_no_labels(tmp_path: Path) -> N
     image = encoded(picture(1, 9, 9))
     labels = [[1.0, 2.5], [3.0], [-1.5, 0.0, 7.0]]
     rec, _, _ = write_rec(tmp_path, [record(image, label) for label in labels])
+    endless, _, _ = write_rec(tmp_path, [record(image, np.inf)], "endless")
     other, _, _ = write_rec(tmp_path, [b"x" * 50, b"", b"y" * 20], "other")
 
     told, nothing = mxio.info(rec), mxio.info(other)
@@ -85,6 +86,8 @@ def test_many_labels_have_a_width_and_no_pictures_no_labels(tmp_path: Path) -> N
     assert told.labels == mxio.tools.info.LabelInfo((1, 3), (-1.5, 3.0), 3, ())
     assert (nothing.layout, nothing.labels, nothing.pictures) == ("other", None, 0)
     assert nothing.records == 3
+    told = mxio.info(endless)  # NumPy warned of it
+    assert told.labels == mxio.tools.info.LabelInfo((1, 1), (np.inf, np.inf), 1, ())
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,12 @@ def test_chunks_and_ratios_cut_as_mxnet_does(
 
 @pytest.mark.parametrize(
     "settings",
-    [{"chunks": 0}, {"train_ratio": 1.1}, {"train_ratio": 0.7, "test_ratio": 0.4}],
+    [
+        {"chunks": 0},
+        {"train_ratio": 1.1},
+        {"train_ratio": float("nan")},
+        {"train_ratio": 0.7, "test_ratio": 0.4},
+    ],
 )
 def test_ratios_and_chunks_out_of_range_are_refused(
     tmp_path: Path, settings: dict[str, Any]
@@ -135,16 +140,31 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     assert (report.images, report.labels) == (2, {"a": 0, "b": 1})
 
 
+def test_links_to_each_other_are_no_circle_without_end(tmp_path: Path) -> None:
+    """Every picture was listed 41 times, until the system refused to go deeper."""
+    root = tmp_path / "root"
+    for name, other in ("ab", "ba"):
+        (root / name).mkdir(parents=True)
+        (root / name / f"{name}.jpg").write_bytes(b"")
+        (root / name / "other").symlink_to(f"../{other}")
+
+    report = make_list(tmp_path / "x", root, recursive=True)
+
+    assert list(report.labels) == ["a", "a/other", "b", "b/other"]
+
+
 def test_a_name_that_no_list_can_hold_is_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a\tb.jpg").write_bytes(b"")
+    (tmp_path / " b.jpg").write_bytes(b"")  # a reader of lists drops the blank
     (tmp_path / "c.jpg").write_bytes(b"")
 
     report = make_list(tmp_path / "x", tmp_path)
 
     assert report.images == 1
-    assert r"'a\tb.jpg'" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert r"'a\tb.jpg'" in told and "' b.jpg'" in told
 
 
 def test_a_list_that_cannot_be_stored_leaves_the_old_one(

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mxio import cli, im2rec, rec2idx
 from tests.conftest import encoded, picture, record, write_rec
+from tests.data_sets import idx_images, idx_labels
 
 
 @pytest.fixture
@@ -21,6 +23,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "".join(f"{number}\t0\t{number}.jpg\n" for number in range(4))
     )
     assert im2rec.main(["list", ".", "--shards", "2", "--quiet"]) == 0
+    for name, content in (
+        ("images-idx3-ubyte", idx_images(np.zeros((2, 4, 4), np.uint8))),
+        ("labels-idx1-ubyte", idx_labels(np.zeros(2, np.uint8))),
+    ):
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "names").write_text("zero\n")
     return tmp_path
 
 
@@ -46,12 +54,21 @@ _SHARDS = ["list-00000-of-00002.rec", "list-00001-of-00002.rec"]
         "convert data.rec data.two --to rec",
         # These wrote one of their outputs over the other.
         "convert data.rec out.idx --to rec",
+        # It replaced a file that the manifest stands for, or that of the labels.
+        f"convert list.mxio.json {_SHARDS[1]}",
+        "convert images-idx3-ubyte labels-idx1-ubyte --to rec",
         "subset data.rec ./out.idx --slice 0:2",
         # These wrote something else over the index of what they show.
         "view data.rec --out data.idx",
         "view data.rec --out data.rec",
         "card data.rec --seconds 0 --out data.idx",
         "card data.rec --seconds 0 --out data.rec",
+        # They replaced the manifest, or a file beside that they had read.
+        "view list.mxio.json --out list.mxio.json",
+        "view data.rec --classes names --out names",
+        "view data.rec --path-imglist list.lst --out list.lst",
+        "card list.mxio.json --seconds 0 --out list.mxio.json",
+        "card data.rec --seconds 0 --classes names --out names",
         # It joined the shards into one of them, which then was no shard any more.
         f"merge {_SHARDS[0]} {_SHARDS[0]} {_SHARDS[1]}",
         f"merge list-00001-of-00002.out {_SHARDS[0]} {_SHARDS[1]}",

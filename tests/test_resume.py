@@ -286,15 +286,15 @@ def test_a_read_only_disk_is_told(
 
 def test_the_report_has_line_path_and_reason(tmp_path: Path) -> None:
     write_image(tmp_path / "good.jpg")
-    (tmp_path / "a b.jpg").write_bytes(b"")
-    lst = write_list(tmp_path, "0\t0\tgood.jpg", "", "1\t0\ta b.jpg", "x\t0\tgood.jpg")
+    (tmp_path / "a  b.jpg").write_bytes(b"")
+    lst = write_list(tmp_path, "0\t0\tgood.jpg", "", "1\t0\ta  b.jpg", "x\t0\tgood.jpg")
 
     report = pack_list(lst, tmp_path, report=tmp_path / "bad.tsv")
 
     assert report.skipped == 2
     lines = (tmp_path / "bad.tsv").read_text().splitlines()
     assert [line.split("\t") for line in lines] == [
-        ["3", f"{tmp_path}/a b.jpg", "the file is empty"],
+        ["3", f"{tmp_path}/a  b.jpg", "the file is empty"],
         ["4", "", "id and label must be numbers, got ['x', '0']"],
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 import mxio
 from mxio.cli import main
+from mxio.errors import ParameterError
 from tests.conftest import DataSet, encoded, picture, record, write_rec
 
 GOLDEN = Path(__file__).parent / "golden/files"
@@ -233,6 +235,22 @@ def test_the_command_lists_damage_and_gives_1(
     assert (good.err, bad.err) == ("", "")
     assert told["schema"] == 1
     assert [len(file["damage"]) for file in told["files"]] == [2, 0]
+
+
+def test_a_manifest_is_no_damaged_file(tmp_path: Path) -> None:
+    (tmp_path / "a.mxio.json").write_text('{"schema": 1, "records": 0, "files": []}')
+
+    with pytest.raises(ParameterError, match="is a manifest"):
+        mxio.verify(tmp_path / "a.mxio.json")
+
+
+@pytest.mark.parametrize("threads", [-1, 1025])
+def test_a_number_of_threads_that_cannot_be_is_told(
+    tmp_path: Path, photos: DataSet, threads: int
+) -> None:
+    for tool in (mxio.verify, partial(mxio.repack, output=tmp_path / "out.rec")):
+        with pytest.raises(ParameterError, match=r"threads must be in \[0, 1024\]"):
+            tool(photos.rec, threads=threads)
 
 
 def test_what_cannot_be_read_gives_4(

@@ -16,12 +16,12 @@ from mxio._sheet import CELL, GAP, MARGIN, Cell, grid_sheet
 from mxio.adapters.numpy import ImageRecordLoader
 from mxio.cli import main
 from mxio.errors import DataError, ParameterError
+from mxio.tools._command import printable
 from mxio.tools._gallery import (
     Augmented,
     Gallery,
     chosen,
     label_text,
-    printable,
     records_from,
 )
 from tests.conftest import DataSet, encoded, picture, record, write_rec
@@ -88,7 +88,7 @@ def test_the_samples_are_those_that_the_loader_gives(photos: DataSet) -> None:
         epochs = [next(iter(loader)).data for _ in range(3)]
 
     for ordinal in (0, 20, 36):
-        samples = augmented.samples(ordinal, [0, 2])
+        samples = augmented.samples(ordinal, 1, [0, 2])
         np.testing.assert_array_equal(samples[0], epochs[0][ordinal])
         np.testing.assert_array_equal(samples[1], epochs[2][ordinal])
     augmented.close()
@@ -98,7 +98,7 @@ def test_normalised_values_are_stretched_from_black_to_white(ten: DataSet) -> No
     augmented = Augmented(
         str(ten.rec), 0, {"data_shape": (3, 8, 8), "mean_r": 90.0, "scale": 0.5}
     )
-    low, high = augmented.samples(0, [0])[0], augmented.samples(9, [0])[0]
+    low, high = (augmented.samples(ordinal, 1, [0])[0] for ordinal in (0, 9))
 
     (black, white), said = augmented.shown([low, high])
 
@@ -107,6 +107,17 @@ def test_normalised_values_are_stretched_from_black_to_white(ten: DataSet) -> No
     assert white[0, 0].tolist() == [170, 255, 255]
     assert said == "Values from -45 to 90 are shown as black to white."
     augmented.close()
+
+
+def test_records_of_any_number_of_labels_are_no_damage(tmp_path: Path) -> None:
+    """Those with more than one label were called damaged."""
+    image = encoded(picture(1, 12, 12))
+    labels = [0.0, [1.0], [2.0, 3.0], [4.0] * 6]
+    rec, _, _ = write_rec(tmp_path, [record(image, label) for label in labels])
+
+    report = mxio.view(rec, tmp_path / "sheet.png", rand_mirror=True)
+
+    assert (report.records, report.damaged) == ([0, 1, 2, 3], [])
 
 
 def test_a_damaged_record_is_drawn_as_such(tmp_path: Path) -> None:
@@ -128,7 +139,7 @@ def test_names_of_classes_stand_beside_the_file(tmp_path: Path, ten: DataSet) ->
     rec = tmp_path / "data.rec"
     rec.write_bytes(ten.rec.read_bytes())
     (tmp_path / "data.classes.txt").write_text("zero\none\n")
-    (tmp_path / "other").write_text("nil\n")
+    (tmp_path / "other").write_text("\ufeffnil\n")  # as Windows writes it
 
     beside, other = Gallery(str(rec)), Gallery(str(rec), tmp_path / "other")
 
@@ -142,6 +153,7 @@ def test_several_labels_are_shown_in_short() -> None:
     assert label_text([1, 2, 3, 4, 5], ["a", "b"]) == "1 2 3 4 ..."
     assert label_text(float("nan"), ["a", "b"]) == "nan"
     assert label_text(1.0, ["a", "b"]) == "b"
+    assert label_text(1234567.0, []) == "1234567"  # it was 1.23457e+06
 
 
 def test_what_cannot_be_shown_is_replaced() -> None:

@@ -98,7 +98,11 @@ def _flush_output() -> None:
 
 
 def _failed(name: str, error: Exception, code: Exit) -> int:
-    sentence = " ".join(_in_words(error).split())
+    words = " ".join(_in_words(error).split())
+    sentence = "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode()
+        for sign in words  # names of files may hold what a terminal obeys
+    )
     print(f"{name}: {sentence}", file=sys.stderr)
     return code
 
@@ -109,6 +113,20 @@ def _in_words(error: Exception) -> str:
         where = "" if error.filename is None else f"{os.fspath(error.filename)}: "
         return f"{where}{error.strerror}"
     return str(error)
+
+
+def number_text(value: float) -> str:
+    """A label for people: whole numbers in full, others to 6 digits."""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:g}"
+
+
+def printable(text: str) -> str:
+    """The text with a replacement for what cannot be shown, such as control characters
+    and bytes of file names that are no text.
+    """
+    return "".join(
+        sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text
+    )
 
 
 def new_parser(

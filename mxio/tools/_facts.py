@@ -55,7 +55,7 @@ class Facts:
     records with other labels, by how many numbers they have. widths, heights, sizes: of
     pictures, in pixels and bytes, where the header could be read. qualities: of JPEGs.
     damaged: how many; damages: the first of them. sample: some records, drawn by seed.
-    checked: whether all pictures were decoded. stopped: a file ended before its time.
+    checked: whether all pictures were decoded.
     """
 
     paths: list[str]
@@ -74,6 +74,11 @@ class Facts:
     damaged: int = 0
     damages: list[Damage] = field(default_factory=list)
     sample: list[Place] = field(default_factory=list)
+
+    @property
+    def label_width(self) -> int:
+        """The most labels that a record has."""
+        return max([1, *self.other_labels])
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from time import monotonic, sleep
+from typing import IO
 from urllib.parse import urlsplit
 
 from mxio._atomic import naming
 from mxio.errors import DataError, MxioError, ParameterError, system_error
-from mxio.tools._command import progress_bar
+from mxio.tools._command import printable, progress_bar
 
 __all__ = ["checked_server", "fetch", "sha256_of"]
 
@@ -30,7 +31,7 @@ _PIECE = 1 << 16
 _LEAST_RATE = 1024  # bytes a second; a connection that gives less counts as broken
 _LONGEST_PAUSE = 60.0  # seconds between two rounds of tries
 _FOR_NOW = {408, 425, 429, 500, 502, 503, 504}  # statuses that may pass
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)")
 _AGENT = "mxio (data set downloader)"
 
 
@@ -99,8 +100,12 @@ def sha256_of(path: str, size: int | None = None) -> str | None:
 
 def checked_server(url: str) -> str:
     """The address of a folder, ending in /; ParameterError unless it is HTTP(S)."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    try:
+        parts = urlsplit(url)
+        scheme, host, _ = parts.scheme, parts.hostname, parts.port
+    except ValueError:  # of a port or an IPv6 address that is none
+        scheme, host = "", None
+    if scheme not in ("http", "https") or not host:
         raise ParameterError(
             f"mirror must be the http or https address of a folder, got {url!r}"
         )
@@ -186,7 +191,7 @@ def _fetch_part(
                 _try_once(url, part, sha256, timeout)
                 return
             except _ServerFailed as failure:
-                problem, wrong = f"{url}: {failure}", failure.wrong
+                problem, wrong = f"{url}: {printable(str(failure))}", failure.wrong
                 pause = max(pause, min(failure.pause, _LONGEST_PAUSE))
                 if not failure.passing:
                     left.remove(url)
@@ -222,8 +227,8 @@ def _try_once(url: str, part: _Part, sha256: str, timeout: float) -> None:
             raise _unreachable(error.reason) from None
         except MxioError:  # the disk's, not the network's
             raise
-        except (OSError, http.client.HTTPException, UnicodeError) as error:
-            raise _unreachable(error) from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise _unreachable(error) from None  # ValueError: of a bad redirection
     if part.sha256() != sha256:
         found = part.sha256()
         part.restart()
@@ -271,9 +276,9 @@ def _agree(response: http.client.HTTPResponse, part: _Part) -> None:
         if part.have:
             part.restart()
         size = length
-    if size.isdecimal() and int(size) != part.size:
+    if size.isdecimal() and size.lstrip("0") != str(part.size):
         raise _ServerFailed(
-            f"it has a file of {size} bytes, not of {part.size}", passing=False
+            f"it has a file of {size[:20]} bytes, not of {part.size}", passing=False
         )
 
 
@@ -306,8 +311,24 @@ def _opener() -> urllib.request.OpenerDirector:
         urllib.request.HTTPHandler,
         urllib.request.HTTPSHandler,
         urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPRedirectHandler,
+        _Redirections,
         urllib.request.HTTPErrorProcessor,
     ):
         opener.add_handler(handler())
     return opener
+
+
+class _Redirections(urllib.request.HTTPRedirectHandler):
+    """Does not read what comes with a redirection: it may have no end."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        fp.close()
+        return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -20,6 +20,7 @@ from mxio.errors import DataError, ParameterError
 from mxio.loader import ImageLoader
 from mxio.recordio import unpack
 from mxio.tools._augmentation import is_normalising
+from mxio.tools._command import number_text, printable
 from mxio.tools._samples import class_names, class_of
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
     "decoded",
     "file_title",
     "label_text",
-    "printable",
     "records_from",
 ]
 
@@ -55,7 +55,7 @@ def label_text(label: Any, names: Sequence[str]) -> str:
     number = class_of(labels)
     if number is not None and number < len(names):
         return printable(names[number])
-    return " ".join(f"{value:g}" for value in labels[:4]) + " ..." * (len(labels) > 4)
+    return " ".join(map(number_text, labels[:4])) + " ..." * (len(labels) > 4)
 
 
 class Gallery:
@@ -77,6 +77,11 @@ class Gallery:
             return "?", f"#{ordinal}"
         return label_text(header.label, self.names), f"#{ordinal}  id {header.id}"
 
+    def labels(self, ordinal: int) -> int:
+        """How many labels a record has, at least 1; DataError when it is damaged."""
+        header, _ = unpack(self.records.read(ordinal))
+        return max(1, np.size(header.label))
+
     def picture(self, ordinal: int) -> Pixels:
         """The picture of a record as stored, in RGB; DataError when it is damaged."""
         _, data = unpack(self.records.read(ordinal))
@@ -95,33 +100,39 @@ class Augmented:
     """
 
     def __init__(self, path: str, seed: int, options: Mapping[str, object]) -> None:
-        asked = {"data_shape": (3, 224, 224), **options}
+        self._options = {"data_shape": (3, 224, 224), **options}
         normalised = any(map(is_normalising, options))
         changed = normalised or any(name.startswith("max_random_") for name in options)
-        bound = params.bind(
-            "view",
-            params.MX,
-            {
-                **asked,
-                "path_imgrec": path,
-                "batch_size": 1,
-                "seed": seed,
-                "layout": "NHWC",
-                "dtype": "float32" if changed else "uint8",
-                "preprocess_threads": 1,
-                "prefetch_buffer": 1,
-            },
-        )
-        self._loader = ImageLoader(bound, running=False)
+        self._options |= {
+            "path_imgrec": path,
+            "batch_size": 1,
+            "seed": seed,
+            "layout": "NHWC",
+            "dtype": "float32" if changed else "uint8",
+            "preprocess_threads": 1,
+            "prefetch_buffer": 1,
+        }
         self._normalised = normalised
-        self.side: tuple[int, ...] = bound["data_shape"][1:]
+        self._loaders: dict[int, ImageLoader] = {}  # by the labels of a record
+        self.side: tuple[int, ...] = self._bound(1)["data_shape"][1:]
 
-    def samples(self, ordinal: int, epochs: Sequence[int]) -> list[NDArray[Any]]:
-        """(height, width, channels) of a record in each epoch; DataError."""
+    def _bound(self, labels: int) -> dict[str, Any]:
+        asked = {"label_width": labels, **self._options}
+        return params.bind("view", params.MX, asked)
+
+    def samples(
+        self, ordinal: int, labels: int, epochs: Sequence[int]
+    ) -> list[NDArray[Any]]:
+        """(height, width, channels) of a record, which has so many labels, in each
+        epoch; DataError.
+        """
+        if labels not in self._loaders:
+            self._loaders[labels] = ImageLoader(self._bound(labels), running=False)
+        loader = self._loaders[labels]
         found = []
         for epoch in epochs:
-            self._loader.start(epoch, ordinal, 0, 1 << 40)
-            batch = self._loader.next()
+            loader.start(epoch, ordinal, 0, 1 << 40)
+            batch = loader.next()
             assert batch is not None  # the ordinal is that of a record
             found.append(batch.data[0])
         return found
@@ -140,8 +151,9 @@ class Augmented:
         )
 
     def close(self) -> None:
-        """Stop the loader's thread."""
-        self._loader.close()
+        """Stop the threads."""
+        for loader in self._loaders.values():
+            loader.close()
 
 
 def chosen(count: int, wanted: int, seed: int) -> list[int]:
@@ -182,12 +194,3 @@ def damaged_picture(reason: str) -> Pixels:
         if top > _DAMAGED_SIDE - 20:
             break
     return np.asarray(card)
-
-
-def printable(text: str) -> str:
-    """The text with a replacement for what cannot be shown, such as control characters
-    and bytes of file names that are no text.
-    """
-    return "".join(
-        sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text
-    )

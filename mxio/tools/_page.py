@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mxio.tools._charts import Bar, bins, columns_chart, rows_chart, short
-from mxio.tools._gallery import printable
+from mxio.tools._command import printable
 
 if TYPE_CHECKING:
     from mxio.tools._facts import Facts
@@ -87,10 +87,10 @@ def page(
     facts: Facts,
     names: Sequence[str],
     thumbnails: Sequence[Thumbnail],
-    speed: BenchReport | None,
+    speed: BenchReport | str | None,
     version: str,
 ) -> str:
-    """The whole HTML document."""
+    """The whole HTML document; `speed` may be the reason why there is none."""
     body = [
         f"<h1>{_safe(title)}</h1>",
         f'<p class="faint">{_summary(facts)}</p>',
@@ -275,9 +275,11 @@ def _damage(facts: Facts) -> str:
     return f'<div class="scroll"><table>{head}{rows}</table></div>{tail}'
 
 
-def _speed(speed: BenchReport | None) -> str:
+def _speed(speed: BenchReport | str | None) -> str:
     if speed is None:
         return ""
+    if isinstance(speed, str):
+        return f'<p class="faint">Not measured: {_safe(speed)}.</p>'
     bars: list[Bar] = []
     for rate in speed.rates:
         threads = "1 thread" if rate.threads == 1 else f"{rate.threads} threads"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,10 +14,12 @@ from mxio.errors import DataError, ParameterError
 __all__ = [
     "CLASSES_SUFFIX",
     "LARGEST_PICTURE",
+    "NO_FOLDER",
     "Sample",
     "Source",
     "class_names",
     "class_of",
+    "folder_of",
     "path_of",
     "read_classes",
 ]
@@ -24,7 +27,7 @@ __all__ = [
 CLASSES_SUFFIX = ".classes.txt"  # of names of classes, beside NAME.rec and NAME.tar
 LARGEST_PICTURE = (1 << 29) - 1  # bytes: what a record can hold, its header included
 
-_NO_FOLDER = {"", ".", ".."}
+NO_FOLDER = {"", ".", ".."}
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Source:
-    """Samples to read once, how many (None when not known), and names of classes: that
-    of label 0 first, empty when there are none.
+    """Samples to read once, how many (None when not known), names of classes: that of
+    label 0 first, empty when there are none; and files that must stay what they are.
     """
 
     samples: Iterator[Sample]
     count: int | None
     classes: tuple[str, ...]
+    files: Sequence[str]
 
 
 def class_of(labels: Sequence[float]) -> int | None:
@@ -65,7 +69,7 @@ def path_of(sample: Sample, number: int, classes: Sequence[str]) -> str:
     elif not classes:
         folder = str(label)
     elif label < len(classes):
-        folder = classes[label].replace("/", "_")
+        folder = folder_of(classes[label])
     else:
         raise DataError(
             f"record {number} has the label {label}, "
@@ -73,6 +77,11 @@ def path_of(sample: Sample, number: int, classes: Sequence[str]) -> str:
             record=number,
         )
     return f"{folder}/{number:08d}{suffix_of(sample.picture)}"
+
+
+def folder_of(name: str) -> str:
+    """The folder of a class: one that a line of a list can name."""
+    return re.sub(r"[/\t]", "_", name.strip())
 
 
 def class_names(
@@ -94,12 +103,12 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[str, ...]:
     occurs twice, or cannot be that of a folder.
     """
     path = os.fspath(path)
-    with naming(path), open(path, encoding="utf-8", errors="replace") as file:
+    with naming(path), open(path, encoding="utf-8-sig", errors="replace") as file:
         names = [line.removesuffix("\n") for line in file]
     seen: dict[str, int] = {}
     for number, name in enumerate(names, 1):
-        folder = name.replace("/", "_")
-        if name.strip() in _NO_FOLDER or "\0" in name:
+        folder = folder_of(name)
+        if folder in NO_FOLDER or "\0" in name:
             raise ParameterError(f"{path}:{number}: {name!r} is no name of a class")
         if folder in seen:
             raise ParameterError(

@@ -19,6 +19,7 @@ from mxio._atomic import (
     naming,
     publish,
     remove_leftovers,
+    temporary_name,
 )
 from mxio._formats import suffix_of
 from mxio.errors import DataError, system_error
@@ -95,9 +96,13 @@ class RecordSink(_PendingSink):
 
     def write(self, sample: Sample) -> None:
         label = sample.labels if len(sample.labels) > 1 else sample.labels[0]
-        record = _core.encode_record(
-            pack(IRHeader(0, label, sample.id, 0), sample.picture)
-        )
+        try:
+            payload = pack(IRHeader(0, label, sample.id, 0), sample.picture)
+            record = _core.encode_record(payload)
+        except ValueError as error:
+            raise DataError(
+                f"record {self._count}: {error}", None, self._count
+            ) from None
         self._index.write(f"{sample.id}\t{self._records.size}\n".encode())
         self._records.write(record)
         if self._list is not None:
@@ -155,13 +160,14 @@ class TarSink(_PendingSink):
 class FolderSink:
     """A folder with a folder for each class, and a list of what is in it.
 
-    It is written beside, as NAME.part, and renamed. FileExistsError when there is
-    something of that name, unless it is an empty folder.
+    It is written beside, under a temporary name, and renamed. FileExistsError when
+    there is something of its name, unless it is an empty folder.
     """
 
     def __init__(self, path: str, classes: Sequence[str]) -> None:
         self._path = os.path.normpath(path)
-        self._part = f"{self._path}.part"
+        self._target = os.path.realpath(self._path)  # where a link leads
+        self._part = temporary_name(self._target)
         self._classes = classes
         self._count = 0
         self._made: set[str] = set()
@@ -169,9 +175,8 @@ class FolderSink:
         self.files = [self._path]
         if os.path.lexists(self._path) and not _is_empty_folder(self._path):
             raise system_error(errno.EEXIST, "is there already", self._path)
-        with naming(self._part):
-            if os.path.isdir(self._part):
-                shutil.rmtree(self._part)
+        remove_leftovers(self._target)
+        with naming(self._path):
             os.mkdir(self._part)
         self._list = PendingFile(os.path.join(self._part, LIST_NAME))
 
@@ -179,7 +184,7 @@ class FolderSink:
         name = path_of(sample, self._count, self._classes)
         path = os.path.join(self._part, name)
         folder = os.path.dirname(path)
-        with naming(path):
+        with naming(os.path.join(self._path, name)):
             if folder not in self._made:
                 os.makedirs(folder, exist_ok=True)
                 self._made.add(folder)
@@ -195,7 +200,7 @@ class FolderSink:
             _publish_classes(names, self._classes)
         os.sync()  # the pictures before the name
         with naming(self._path):
-            os.rename(self._part, self._path)
+            os.rename(self._part, self._target)
         self._published = True
 
     def __enter__(self) -> Self:

@@ -187,7 +187,7 @@ def _listed(path: str | os.PathLike[str]) -> list[str]:
     """The first field of each line of a list."""
     with (
         naming(os.fspath(path)),
-        open(path, encoding="utf-8", errors="surrogateescape") as file,
+        open(path, encoding="utf-8-sig", errors="surrogateescape") as file,
     ):
         return [
             line.split("\t" if "\t" in line else None)[0].strip()

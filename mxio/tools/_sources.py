@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -20,11 +21,14 @@ from mxio._scan import Records
 from mxio.errors import DataError, ParameterError
 from mxio.recordio import unpack
 from mxio.tools._idx import IMAGES_MAGIC, LABELS_MAGIC, IdxFile
+from mxio.tools._index import index_of
 from mxio.tools._samples import (
     LARGEST_PICTURE,
+    NO_FOLDER,
     Sample,
     Source,
     class_names,
+    folder_of,
     read_classes,
 )
 from mxio.tools._tar import tar_members
@@ -60,7 +64,9 @@ def read_records(paths: Sequence[str]) -> Source:
     """
     files = resolve(";".join(paths))
     records = Records(files)
-    return Source(_records(records, paths), records.count(), class_names(files))
+    read = [*paths, *files, *map(index_of, files)]
+    samples = _records(records, paths)
+    return Source(samples, records.count(), class_names(files), read)
 
 
 def _records(records: Records, paths: Sequence[str]) -> Iterator[Sample]:
@@ -81,7 +87,7 @@ def _records(records: Records, paths: Sequence[str]) -> Iterator[Sample]:
 def read_folder(root: str) -> Source:
     """The pictures below a folder: those of its list, with the classes of classes.txt,
     if it holds one, else all of them, with the sorted names of their folders as classes
-    and ids from 0.
+    (see _class_names) and ids from 0.
     """
     names = os.path.join(root, LIST_NAME)
     if os.path.exists(names):
@@ -95,8 +101,25 @@ def read_folder(root: str) -> Source:
             label = labels[os.path.dirname(path) or "."]
             yield Sample(id, (float(label),), _read_picture(root, path))
 
-    classes = () if folders == ["."] else tuple(map(_readable, folders))
-    return Source(samples(), len(found), classes)
+    return Source(samples(), len(found), _class_names(folders), [])
+
+
+def _class_names(folders: Sequence[str]) -> tuple[str, ...]:
+    """Names that a file of classes can hold: none when there is but the root, which is
+    "pictures" beside others; what is no text is replaced, and _ stands behind a name
+    that would otherwise be that of two folders.
+    """
+    if folders == ["."]:
+        return ()
+    names: dict[str, str] = {}  # by their folders when they become some
+    for folder in folders:
+        name = re.sub(r"[\r\n]", "\N{REPLACEMENT CHARACTER}", _readable(folder))
+        if folder_of(name) in NO_FOLDER:
+            name = "pictures"
+        while folder_of(name) in names:
+            name += "_"
+        names[folder_of(name)] = name
+    return tuple(names.values())
 
 
 def _read_listed(root: str, names: str) -> Source:
@@ -104,13 +127,14 @@ def _read_listed(root: str, names: str) -> Source:
 
     def samples() -> Iterator[Sample]:
         for line in lines:
-            id, *labels, path = line.text.split("\t")
+            id, *labels = line.text.split("\t")
+            path = labels.pop() if labels else ""
             try:
                 numbers = tuple(float(label) for label in labels)
                 number = int(id)
             except ValueError:
                 numbers, number = (), -1
-            if not numbers or not 0 <= number < 1 << 64:
+            if not numbers or not 0 <= number < 1 << 64 or "\0" in path:
                 raise DataError(
                     f"{line.place}: a line is id, label(s) and path, separated by tabs",
                     names,
@@ -121,7 +145,7 @@ def _read_listed(root: str, names: str) -> Source:
 
     classes = os.path.join(root, CLASSES_NAME)
     known = read_classes(classes) if os.path.exists(classes) else ()
-    return Source(samples(), count_parts(names, 1)[0], known)
+    return Source(samples(), count_parts(names, 1)[0], known, [names])
 
 
 def _read_picture(root: str, name: str) -> bytes:
@@ -146,7 +170,7 @@ def read_tars(paths: Sequence[str]) -> Source:
     numbers or an object whose "label" they are. Ids count from 0. Names of classes are
     those of the file beside the first.
     """
-    return Source(_tar_samples(paths), None, class_names(paths))
+    return Source(_tar_samples(paths), None, class_names(paths), paths)
 
 
 def _tar_samples(paths: Sequence[str]) -> Iterator[Sample]:
@@ -173,8 +197,10 @@ def _tar_groups(path: str) -> Iterator[tuple[str, dict[str, bytes]]]:
         if key != current and parts:
             yield current, parts
             parts = {}
-        current = key
-        parts[suffix.lower()] = content
+        current, kind = key, suffix.lower()
+        if kind in parts:
+            raise DataError(f"{path}: {member} is there twice", path)
+        parts[kind] = content
     if parts:
         yield current, parts
 
@@ -183,6 +209,8 @@ def _tar_files(path: str) -> Iterator[tuple[str, bytes]]:
     """(name, content) of the pictures and labels of a tar."""
     for member in tar_members(path):
         name = member.name.lower()
+        if name.rpartition("/")[2].startswith("."):  # such as macOS's ._a.jpg
+            continue
         if name.endswith(PICTURE_SUFFIXES):
             limit = LARGEST_PICTURE
         elif name.endswith((".cls", ".json")):
@@ -207,7 +235,7 @@ def _tar_labels(path: str, key: str, parts: dict[str, bytes]) -> tuple[float, ..
         labels = tuple(map(float, value if isinstance(value, list) else [value]))
         if not labels:
             raise ValueError
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         shown = text[:80].decode(errors="replace")
         raise DataError(
             f"{path}: {key}.{kind}: no label is in {shown!r}", path
@@ -280,16 +308,22 @@ def read_mnist(paths: Sequence[str], encoding: Encoding) -> Source:
         for path in paths:
             yield from _mnist_blocks(path)
 
-    return Source(encoding.samples(blocks()), sum(counts), ())
+    files = [file for path in paths for file in (path, _mnist_labels(path))]
+    return Source(encoding.samples(blocks()), sum(counts), (), files)
+
+
+def _mnist_labels(path: str) -> str:
+    folder, name = os.path.split(path)
+    labels = os.path.join(folder, name.replace("images-idx3", "labels-idx1"))
+    if labels == path:
+        raise ParameterError(f"{path}: 'images-idx3' must be in the name of the file")
+    return labels
 
 
 def _mnist_blocks(
     path: str,
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    folder, name = os.path.split(path)
-    label_path = os.path.join(folder, name.replace("images-idx3", "labels-idx1"))
-    if label_path == path:
-        raise ParameterError(f"{path}: 'images-idx3' must be in the name of the file")
+    label_path = _mnist_labels(path)
     with (
         IdxFile(path, IMAGES_MAGIC, 3) as images,
         IdxFile(label_path, LABELS_MAGIC, 1) as labels,
@@ -338,4 +372,4 @@ def read_cifar(
                     planes = rows[:, heads:].reshape(-1, 3, CIFAR_SIDE, CIFAR_SIDE)
                     yield rows[:, head], planes.transpose(0, 2, 3, 1)
 
-    return Source(encoding.samples(blocks()), total, ())
+    return Source(encoding.samples(blocks()), total, (), paths)

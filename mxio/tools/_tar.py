@@ -49,6 +49,7 @@ def tar_members(path: str) -> Iterator[TarMember]:
         with tar:
             while (member := _next(tar, path)) is not None:
                 bounded.left = member.size + _HEADS
+                bounded.least = tar.offset
                 content = tar.extractfile(member) if member.isreg() else None
                 if content is not None:
                     yield TarMember(path, member.name, member.size, content)
@@ -80,11 +81,14 @@ def _told(path: str) -> Iterator[None]:
 
 
 class _Bounded:
-    """A file of which only `left` bytes may be read on; `done` counts those read."""
+    """A file of which only `left` bytes may be read on; `done` counts those read, of
+    which there must be `least`.
+    """
 
     def __init__(self, file: IO[bytes], path: str) -> None:
         self.left = _HEADS
         self.done = 0
+        self.least = 0
         self._file = file
         self._path = path
 
@@ -92,6 +96,9 @@ class _Bounded:
         piece = self._file.read(size)
         self.left -= len(piece)
         self.done += len(piece)
+        if not piece and self.done < self.least:  # tarfile would ask again and again
+            problem = f"it ends at byte {self.done}, in a file"
+            raise DataError(f"{self._path}: no whole tar file: {problem}", self._path)
         if self.left < 0:
             problem = f"a head of more than {_HEADS} bytes"
             raise DataError(f"{self._path}: no whole tar file: {problem}", self._path)

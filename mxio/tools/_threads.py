@@ -7,12 +7,23 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["in_order"]
+from mxio._cores import cores
+from mxio.errors import ParameterError
+
+__all__ = ["in_order", "thread_count"]
 
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
 
+THREADS_MAX = 1024
 _AHEAD = 4  # items under way for each thread: few threads wait for a slow one
+
+
+def thread_count(threads: int) -> int:
+    """How many `threads` means: 0 every core. ParameterError."""
+    if not 0 <= threads <= THREADS_MAX:
+        raise ParameterError(f"threads must be in [0, {THREADS_MAX}], got {threads}")
+    return threads or cores()
 
 
 def in_order(

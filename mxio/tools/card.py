@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mxio.tools._facts import Place
     from mxio.tools._gallery import Pixels
     from mxio.tools._page import Thumbnail
+    from mxio.tools.bench import BenchReport
 
 __all__ = ["CardReport", "add_parser", "card", "run"]
 
@@ -83,7 +84,8 @@ def card(
     if not 0 <= seconds <= 3600:
         raise ParameterError(f"seconds must be in [0, 3600], got {seconds}")
     files = resolve(os.fspath(path_imgrec))
-    refuse_replacing([out], [*files, *map(index_of, files)])
+    given = [path_imgrec] if classes is None else [path_imgrec, classes]
+    refuse_replacing([out], [*given, *files, *map(index_of, files)])
     names = class_names(files, classes)
     size = sum(os.path.getsize(file) for file in files)
     with progress_bar(progress, file_title(files), size, "B") as advance:
@@ -95,9 +97,13 @@ def card(
             threads=cores(),
             advance=advance,
         )
-    speed = None
+    speed: BenchReport | str | None = None
     if seconds and not facts.damaged and facts.records:
-        speed = bench(";".join(files), seconds=seconds)
+        try:
+            width = facts.label_width
+            speed = bench(";".join(files), seconds=seconds, label_width=width)
+        except DataError as error:  # of what a loader cannot take, though it is whole
+            speed = str(error)
     shown = [_thumbnail(place, names) for place in facts.sample]
     with atomic_text(os.fspath(out)) as file:
         file.write(page(file_title(files), facts, names, shown, speed, __version__))

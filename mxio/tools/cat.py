@@ -38,6 +38,8 @@ def cat(
     what: "picture", what is behind the image header; "payload"; or "record", with heads
     and padding, so that what comes out is a RecordIO file. See `subset` for the rest.
     """
+    if what not in _WHAT:
+        raise ParameterError(f"what must be one of {', '.join(_WHAT)}, got {what!r}")
     source = Source(path, path_imgidx)
     file = _core.RecordFile(source.path)
     chosen = source.chosen(records)

@@ -22,7 +22,6 @@ from mxio.tools._command import (
     print_json,
     progress_bar,
 )
-from mxio.tools._index import index_of
 
 if TYPE_CHECKING:
     from mxio.tools._command import Commands
@@ -104,8 +103,7 @@ def convert(
     read = replace(read, classes=names or read.classes)
     sink_of = {"rec": RecordSink, "folder": FolderSink, "webdataset": TarSink}
     with locked(f"{out}.lock"), sink_of[target_kind](out, read.classes) as sink:
-        indices = map(index_of, paths) if source_kind == "rec" else ()
-        refuse_replacing(sink.files, [*paths, *indices])
+        refuse_replacing(sink.files, read.files)
         count = move(read, sink, progress=progress)
     return ConvertReport(sink.files, count, list(read.classes))
 

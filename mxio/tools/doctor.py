@@ -223,6 +223,9 @@ def _open_files() -> int | None:
 def _look_at(path: str) -> FileState:
     from mxio.tools._cache import cached_share
 
+    _core.RecordFile(
+        path
+    ).close()  # refuses what is no plain file, and may be waited for
     with naming(path):
         return FileState(
             path, os.path.getsize(path), _filesystem(path), cached_share([path])

@@ -19,6 +19,7 @@ from mxio.tools._command import (
     add_json,
     add_quiet,
     new_parser,
+    number_text,
     print_json,
     progress_bar,
 )
@@ -99,13 +100,13 @@ def _stems(source: Source, chosen: list[int], names: str) -> list[str]:
     for ordinal in chosen:
         values = {
             "key": str(source.key(ordinal)).replace("/", "_"),
-            "label": f"{source.labels[ordinal]:g}",
+            "label": number_text(float(source.labels[ordinal])),
             "id": int(source.ids[ordinal]),
             "ordinal": ordinal,
         }
         try:
             stem = names.format(**values)
-        except (KeyError, IndexError, ValueError, AttributeError) as error:
+        except (LookupError, ValueError, AttributeError, TypeError) as error:
             raise ParameterError(
                 "names may hold {key}, {label}, {id} and {ordinal}, "
                 f"got {names!r} ({error})"

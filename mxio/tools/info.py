@@ -21,6 +21,7 @@ from mxio.tools._command import (
     add_json,
     add_quiet,
     new_parser,
+    number_text,
     print_json,
     progress_bar,
 )
@@ -218,7 +219,7 @@ def _look(heads: HeadReader, offset: int) -> tuple[str, int, int, int, int] | st
 def _labels(table: _Table) -> LabelInfo:
     labels, widths = table.labels[table.pictures], table.widths[table.pictures]
     values, counts = np.unique(labels, return_counts=True)
-    whole = bool((values % 1 == 0).all()) and bool((np.abs(values) < 2**31).all())
+    whole = bool((np.abs(values) < 2**31).all()) and bool((values % 1 == 0).all())
     histogram: tuple[tuple[int, int], ...] = ()
     if whole and len(values) <= _CLASSES:
         histogram = tuple(
@@ -331,11 +332,9 @@ def _lines(report: FileInfo) -> list[tuple[str, str]]:
     if probes.probed < report.pictures:
         lines.append(("", f"(of {probes.probed} pictures; --all looks at every one)"))
     each = f"{low}" if low == high else f"{low} to {high}"
-    first = report.labels.first
-    lines.append(
-        ("labels", f"{each} each, the first {first[0]:g} to {first[1]:g}, "
-         f"{report.labels.distinct} different")
-    )  # fmt: skip
+    least, most = map(number_text, report.labels.first)
+    distinct = f"{report.labels.distinct} different"
+    lines.append(("labels", f"{each} each, the first {least} to {most}, {distinct}"))
     ranked = sorted(report.labels.histogram, key=lambda pair: -pair[1])
     if ranked:
         rest = f", and {len(ranked) - _SHOWN} more" if len(ranked) > _SHOWN else ""

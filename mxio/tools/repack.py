@@ -12,7 +12,6 @@ import numpy as np
 
 from mxio import _core
 from mxio._codec import MAX_PIXELS
-from mxio._cores import cores
 from mxio.errors import DataError, ParameterError
 from mxio.recordio import unpack
 from mxio.tools._command import (
@@ -26,7 +25,7 @@ from mxio.tools._command import (
 )
 from mxio.tools._output import RecordCopier
 from mxio.tools._source import NewKeys, Source, add_keys
-from mxio.tools._threads import in_order
+from mxio.tools._threads import in_order, thread_count
 
 if TYPE_CHECKING:
     from mxio.tools._command import Commands
@@ -138,6 +137,7 @@ def repack(
         raise ParameterError(
             f"restart must be in [1, {_core.MAX_RESTART}] MCUs, got {restart}"
         )
+    workers = thread_count(threads)
     source = Source(path, path_imgidx, progress)
     count = len(source)
     _, names = source.new_keys(np.arange(count), keys)
@@ -148,7 +148,7 @@ def repack(
         RecordCopier(source.path, output, source.files) as out,
         progress_bar(progress, "repack", count, "record") as advance,
     ):
-        for ordinal, made in in_order(worker.make, range(count), threads or cores()):
+        for ordinal, made in in_order(worker.make, range(count), workers):
             offset, end = int(source.offsets[ordinal]), int(source.ends[ordinal])
             if made.record is not None:
                 out.append(made.record)

@@ -95,7 +95,7 @@ def _stratified(
     labels: NDArray[np.float64], counts: list[int], chance: np.random.RandomState
 ) -> list[NDArray[np.int64]]:
     """Deal each label in the proportions of the counts: to within one record."""
-    shares = np.array([*counts, len(labels) - sum(counts)]) / len(labels)
+    shares = np.array([*counts, len(labels) - sum(counts)]) / max(len(labels), 1)
     order = chance.permutation(len(labels))
     _, groups = np.unique(labels[order], return_inverse=True)
     by_label = np.split(

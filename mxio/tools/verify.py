@@ -13,8 +13,7 @@ import numpy as np
 
 from mxio import _core
 from mxio._codec import MAX_PIXELS, decode_as_stored
-from mxio._cores import cores
-from mxio._manifest import expanded
+from mxio._manifest import expanded, refuse_manifest
 from mxio._salvage import Lost, Whole, parse
 from mxio.errors import DataError, ParameterError
 from mxio.recordio import unpack
@@ -28,7 +27,7 @@ from mxio.tools._command import (
     progress_bar,
 )
 from mxio.tools._index import Index, Key, index_of, read_index
-from mxio.tools._threads import in_order
+from mxio.tools._threads import in_order, thread_count
 
 if TYPE_CHECKING:
     from mxio.tools._command import Commands
@@ -110,13 +109,15 @@ def verify(
     OSError when a file cannot be read.
     """
     source = os.fspath(path)
+    refuse_manifest(source)
+    count = thread_count(threads)
     index = _index_for(source, path_imgidx)
     checker = _Checker(source)
     with progress_bar(progress, "verify", os.path.getsize(source), "B") as advance:
         for piece, content in in_order(
             checker.decoded if decode else checker.undecoded,
             parse(source),
-            threads or cores(),
+            count,
         ):
             checker.count(piece, content)
             advance(piece.end - piece.offset)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mxio._atomic import PendingFile, publish, refuse_replacing
 from mxio.errors import DataError, ParameterError
 from mxio.tools._augmentation import add_augmentation, augmentation_given
-from mxio.tools._command import Exit, add_json, new_parser, print_json
+from mxio.tools._command import Exit, add_json, new_parser, print_json, printable
 from mxio.tools._index import index_of
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ def view(
     from mxio.tools._gallery import Gallery, chosen, records_from
 
     whole = Gallery(os.fspath(path_imgrec), classes)
-    refuse_replacing([out], [*whole.files, *map(index_of, whole.files)])
+    given = [path_imgrec, classes, augmentation.get("path_imglist")]
+    kept = [*filter(None, given), *whole.files, *map(index_of, whole.files)]
+    refuse_replacing([out], kept)
     there = whole.records.count()
     for name, value in (("columns", columns), ("epochs", epochs)):
         if not 1 <= value <= MOST_PICTURES:
@@ -147,7 +149,8 @@ def _rows_sheet(
     try:
         for ordinal in ordinals:
             try:
-                made[ordinal] = augmented.samples(ordinal, epochs)
+                labels = whole.labels(ordinal)
+                made[ordinal] = augmented.samples(ordinal, labels, epochs)
             except DataError as error:
                 damaged.append((ordinal, str(error)))
     finally:
@@ -179,8 +182,6 @@ def _how_many(whole: Gallery, ordinals: Sequence[int]) -> str:
 
 
 def _short(value: object) -> str:
-    from mxio.tools._gallery import printable
-
     text = printable(str(value))
     return text if len(text) <= 40 else f"{text[:37]}..."
 
