@@ -223,9 +223,8 @@ def _open_files() -> int | None:
 def _look_at(path: str) -> FileState:
     from mxio.tools._cache import cached_share
 
-    _core.RecordFile(
-        path
-    ).close()  # refuses what is no plain file, and may be waited for
+    # Refuses what is no plain file, and may never answer.
+    _core.RecordFile(path).close()
     with naming(path):
         return FileState(
             path, os.path.getsize(path), _filesystem(path), cached_share([path])
