@@ -159,13 +159,15 @@ class RecordDataset:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["_reader"]
+        state["_reader"] = self._reader.samples()
         state["_live"] = None
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._reader = RecordReader(self._options)
+        if self._cursor.begun is not None:  # and left here, for state_dict to say
+            self._reader.start(self._cursor.begun, state["_reader"])
 
     def __len__(self) -> int:
         return self._reader.batches()

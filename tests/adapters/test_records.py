@@ -178,6 +178,20 @@ def test_a_state_of_other_files_or_options_is_refused(
         RecordDataset(path_imgrec=many.rec).load_state_dict(state)
 
 
+def test_a_copy_knows_where_the_epoch_was_left(notes: Path) -> None:
+    # Its state was that of the epoch's first record: a resumed run read some twice.
+    dataset = RecordDataset(int, path_imgrec=notes, shuffle=True)
+    epoch = iter(dataset)
+    for _ in range(7):
+        next(epoch)
+
+    copy = pickle.loads(pickle.dumps(dataset))
+
+    assert copy.state_dict() == dataset.state_dict()
+    del epoch
+    assert list(copy) == list(dataset) != list(range(23))
+
+
 def test_one_epoch_at_a_time(notes: Path) -> None:
     dataset = RecordDataset(path_imgrec=notes)
     epoch = iter(dataset)
