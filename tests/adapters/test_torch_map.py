@@ -63,7 +63,7 @@ def test_several_records_come_in_the_order_asked_for(photos: DataSet) -> None:
     assert labels(given[number] for number in numbers) == [4, 9, 36]
 
 
-@pytest.mark.parametrize("number", [10, -11, 2**40])
+@pytest.mark.parametrize("number", [10, -11, 2**40, 2**70])
 def test_a_number_that_is_no_record_is_an_index_error(
     ten: DataSet, number: int
 ) -> None:
@@ -120,6 +120,19 @@ def test_the_epoch_of_a_record_is_how_often_it_came(photos: DataSet) -> None:
             counted.__getitems__(range(37)), told.__getitems__(range(37)), strict=True
         ):
             assert torch.equal(one[0], other[0])
+
+
+def test_a_record_that_is_asked_for_twice_is_augmented_twice(photos: DataSet) -> None:
+    # A sampler that repeats gave the same picture again, when both were in one batch.
+    repeating, told = dataset(photos, **RANDOM), dataset(photos, **RANDOM)
+
+    batch = repeating.__getitems__([9, 4, 9, 9])
+
+    for (data, _), (number, epoch) in zip(
+        batch, [(9, 0), (4, 0), (9, 1), (9, 2)], strict=True
+    ):
+        told.set_epoch(epoch)
+        assert torch.equal(data, told[number][0])
 
 
 @pytest.mark.parametrize(("count", "persistent"), [(0, False), (2, False), (2, True)])
