@@ -3,7 +3,7 @@ processes that share no lock.
 """
 
 import operator
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from mxio.errors import ParameterError
 
@@ -63,6 +63,10 @@ class Epochs:
         self._words = words
         self._seed = 0
         self._begun = 0
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._words.share_memory_()  # type: ignore[no-untyped-call]  # those of a copy
 
     def next(self, slot: int, seed: int) -> tuple[int, int]:
         """The epoch of the iteration that `slot` begins now, and the position in it."""

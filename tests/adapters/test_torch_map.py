@@ -1,5 +1,6 @@
 """The map-style data set: records by number, several at once, with samplers."""
 
+import copy
 import pickle
 import threading
 from collections.abc import Iterable
@@ -214,13 +215,24 @@ def test_a_transform_makes_the_sample(ten: DataSet) -> None:
     assert given.__getitems__([0, 1])[1] == (20.0 * 3 * 8 * 8, 1)
 
 
+def test_workers_count_for_a_copy_too(photos: DataSet) -> None:
+    # Its counts were in no shared memory: every epoch had the crops of the first.
+    given = dataset(photos, **RANDOM)
+    loader: Any = DataLoader(copy.deepcopy(given), batch_size=37, num_workers=1)
+
+    for _ in range(2):
+        (seen,) = loader
+        expected = given.__getitems__(range(37))
+        assert torch.equal(seen[0], torch.stack([data for data, _ in expected]))
+
+
 def test_it_pickles(ten: DataSet) -> None:
     given = dataset(ten)
     given[3]
 
-    copy = pickle.loads(pickle.dumps(given))
+    again = pickle.loads(pickle.dumps(given))
 
-    assert labels(copy.__getitems__([3, 1])) == [3, 1]
+    assert labels(again.__getitems__([3, 1])) == [3, 1]
 
 
 def test_threads_may_share_it(photos: DataSet) -> None:

@@ -93,9 +93,16 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
         # How often each record was asked for; shared with workers, as is the epoch.
         self._asked = torch.zeros(self._count, dtype=torch.int32)
         self._epoch = torch.full((1,), _BY_COUNT, dtype=torch.int64)
+        self._share()
+        self._lock = _ProcessLock()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._share()
+
+    def _share(self) -> None:
         for shared in (self._asked, self._epoch):
             shared.share_memory_()  # type: ignore[no-untyped-call]
-        self._lock = _ProcessLock()
 
     def __len__(self) -> int:
         return self._count
