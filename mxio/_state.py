@@ -251,5 +251,5 @@ def refuse_while(going: bool, what: str) -> None:
     """MxioError when an epoch is under way."""
     if going:
         raise MxioError(
-            f"an epoch of this {what} is under way: finish its iterator, or let go of it"
+            f"an epoch of this {what} is under way: finish its iterator or drop it"
         )
