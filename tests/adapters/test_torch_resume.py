@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="needs torch")
 
 from torch.utils.data import DataLoader  # noqa: E402
 
-from mxio.adapters.torch import ImageRecordDataset, global_state  # noqa: E402
+from mxio.adapters.torch import ImageRecordDataset, Loader, global_state  # noqa: E402
 
 # Python 3.12 warns of a fork beside threads, torch of more workers than cores.
 pytestmark = [
@@ -146,6 +146,19 @@ def test_samples_of_a_worker_go_on_at_its_next_sample(
     assert [int(label) for _, label in resumed] == order[32 + stop :]
     with pytest.raises(ParameterError, match="no prefix of the epoch"):
         global_state(state)
+
+
+@pytest.mark.parametrize("face", [ImageRecordDataset, Loader])
+def test_a_state_of_some_samples_of_a_rank_is_no_state_of_all(
+    photos: DataSet, face: Any
+) -> None:
+    # It was taken for one of whole batches: samples that had come already came again.
+    options: dict[str, Any] = {"path_imgrec": photos.rec, "data_shape": (3, 8, 8)}
+    begun: Any = iter(ImageRecordDataset(**options, rank=0, world_size=2))
+    taken(begun, 3)
+
+    with pytest.raises(ParameterError, match="no prefix of the epoch"):
+        face(**options, batch_size=5).load_state_dict(begun.state_dict())
 
 
 def test_a_state_of_another_worker_is_refused(

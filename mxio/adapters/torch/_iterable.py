@@ -10,7 +10,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from mxio import _state
 from mxio._epochs import WORDS, Epochs, check_epoch
-from mxio.adapters.torch._resume import Place, check_place, place_of
+from mxio.adapters.torch._resume import Place, check_place, place_of, refuse_part
 from mxio.errors import DataError, MxioError, ParameterError
 
 __all__ = ["Epoch", "EpochDataset"]
@@ -84,6 +84,7 @@ class EpochDataset(IterableDataset[Any]):
                 "shard='partition' has no position common to all workers:"
                 " resume is for shard='records'"
             )
+        refuse_part(state)
         epoch, samples = _state.check(self._readers.get(), state)
         self._epochs.load(epoch, samples)
 

@@ -13,6 +13,7 @@ from mxio._ranks import Mesh, announce
 from mxio.adapters.torch._batches import Tensors, Transform, checked, transformed
 from mxio.adapters.torch._device import Copies, Sent, pinned
 from mxio.adapters.torch._readers import PARTIAL, Readers, Told, bind
+from mxio.adapters.torch._resume import refuse_part
 from mxio.errors import MxioError, ParameterError
 from mxio.loader import ImageLoader
 
@@ -151,6 +152,7 @@ class Loader(Told):
         begun ends, and taking from it raises MxioError. ParameterError, naming every
         difference, for a state of other files or options.
         """
+        refuse_part(state)
         epoch, samples = _state.check(self._readers.get(), state)
         if self._under_way():
             self._end("a state was loaded since it began")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from mxio import _state
 from mxio.errors import ParameterError
 
-__all__ = ["Place", "check_place", "global_state", "place_of"]
+__all__ = ["Place", "check_place", "global_state", "place_of", "refuse_part"]
 
 # The key under which a reader adds its own place to the state of all.
 _READER = "reader"
@@ -117,13 +117,27 @@ def global_state(state: Mapping[str, Any]) -> dict[str, Any]:
     if own is None:
         return newest
     if not own["exact"] or "num_parts" in newest["options"]:
-        raise ParameterError(
-            "what several workers or ranks have done of single samples, or of"
-            " partitions, is no prefix of the epoch: give the data set a batch_size,"
-            " and shard='records'"
-        )
+        raise _no_prefix()
     done = newest["samples"] + steps * own["step"]
     return newest | {"samples": min(done, newest["records"])}
+
+
+def refuse_part(state: Mapping[str, Any]) -> None:
+    """ParameterError for a state from which only the reader it is of can go on."""
+    own = state.get(_READER) if isinstance(state, Mapping) else None
+    if own is None:
+        return
+    _check_own(own)
+    if not own["exact"]:
+        raise _no_prefix()
+
+
+def _no_prefix() -> ParameterError:
+    return ParameterError(
+        "what several workers or ranks have done of single samples, or of"
+        " partitions, is no prefix of the epoch: give the data set a batch_size,"
+        " and shard='records'"
+    )
 
 
 def _iterator_states(state: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
