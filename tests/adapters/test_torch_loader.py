@@ -2,6 +2,7 @@
 
 import gc
 import inspect
+import multiprocessing
 import os
 import pickle
 import weakref
@@ -486,6 +487,28 @@ def test_a_transform_that_ends_an_iterator_of_its_own_ends_no_epoch(
     assert next(given) == 1
     with pytest.raises(RuntimeError, match="transform raised StopIteration"):
         next(given)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_cannot_go_on_with_an_iteration(ten: DataSet) -> None:
+    # It found a loader of its own that had begun nothing, and took that for the end.
+    begun = iter(loader(ten))
+    next(begun)
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+
+    def go_on() -> None:
+        try:
+            theirs.send(f"{len(list(begun))} batches")
+        except MxioError as error:
+            theirs.send(str(error))
+
+    child = context.Process(target=go_on)
+    child.start()
+    said = ours.recv()
+    child.join()
+
+    assert "cannot be used in its forked child" in said
 
 
 def test_a_loader_pickles_once_it_has_been_iterated(ten: DataSet) -> None:

@@ -244,6 +244,7 @@ class _Epoch(Iterator[Any]):
         self.over = False
         self.outdated = ""
         self._ahead: _Ahead | None = None
+        self._reader: ImageLoader | None = None
 
     def __next__(self) -> Any:
         if self.over:
@@ -252,33 +253,33 @@ class _Epoch(Iterator[Any]):
             raise MxioError(f"this iteration is over: {self.outdated}")
         if not self.started:
             self._start()
-        taken, self._ahead = self._ahead or self._fetch(), None
         loader = self._loader
+        taken = self._ahead or self._fetch()
+        self._ahead = None
+        if loader._copies is not None and taken.error is None:
+            self._ahead = taken  # Ctrl-C in what follows leaves it its turn
+            taken = taken._replace(item=loader._copies.receive(taken.item))
+            self._ahead = self._fetch()
         loader._samples = taken.samples
         if isinstance(taken.error, StopIteration):
             self.over = True
             loader._cursor.begun = None
         if taken.error is not None:
             raise taken.error
-        if loader._copies is None:
-            return taken.item
-        item = loader._copies.receive(taken.item)
-        self._ahead = self._fetch()
-        return item
+        return taken.item
 
     def _start(self) -> None:
         cursor = self._loader._cursor
         self.started = True
         self._loader._samples = cursor.samples
-        self._reader().start(cursor.epoch, cursor.samples)
+        self._reader = self._loader._readers.get()
+        self._reader.start(cursor.epoch, cursor.samples)
         cursor.begin()
-
-    def _reader(self) -> ImageLoader:
-        return self._loader._readers.get()
 
     def _fetch(self) -> _Ahead:
         """The next batch on its way; a failure waits for the batch's turn."""
-        loader, reader = self._loader, self._reader()
+        loader, reader = self._loader, self._reader
+        assert reader is not None  # it has started
         item: Any = None
         error: Exception | None = None
         try:
