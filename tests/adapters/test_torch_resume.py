@@ -2,6 +2,7 @@
 workers together.
 """
 
+import errno
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from mxio.errors import DataError, MxioError, ParameterError
+from mxio.errors import DataError, MxioError, ParameterError, system_error
+from mxio.loader import ImageLoader
 from tests.conftest import DataSet, encoded, picture, record, write_rec
 
 torch = pytest.importorskip("torch", reason="needs torch")
@@ -146,6 +148,54 @@ def test_samples_of_a_worker_go_on_at_its_next_sample(
     assert [int(label) for _, label in resumed] == order[32 + stop :]
     with pytest.raises(ParameterError, match="no prefix of the epoch"):
         global_state(state)
+
+
+def test_a_batch_that_the_system_failed_is_used_up(
+    photos: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only damage was counted: the resumed worker gave the last batch again.
+    begun = worker_iterator(monkeypatch, dataset(photos), 0, 2)
+    expected = worker_iterator(monkeypatch, dataset(photos), 0, 2)
+    given, failed, *rest = taken(expected, 4)
+    read = ImageLoader.next
+
+    def failing(self: ImageLoader) -> Any:
+        read(self)
+        raise system_error(errno.EIO, "no disk")
+
+    first = taken(begun, 1)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no disk"):
+        patch.setattr(ImageLoader, "next", failing)
+        next(begun)
+    first += taken(begun, 1)
+    resumed = worker_iterator(monkeypatch, dataset(photos), 0, 2)
+    resumed.load_state_dict(begun.state_dict())
+
+    assert first + labels(resumed) == [given, *rest]
+    assert failed not in rest
+
+
+@pytest.mark.parametrize("size", [5, None])
+def test_an_item_that_ctrl_c_came_into_is_not_done(
+    photos: DataSet, size: int | None
+) -> None:
+    # It had been counted before the transform: a run resumed from there left it out.
+    interrupt = [None, None, KeyboardInterrupt()]
+
+    def interrupted(data: Any, label: Any) -> Any:
+        if interrupt and (error := interrupt.pop(0)):
+            raise error
+        return data, label
+
+    given = dataset(photos, batch_size=size, transform=interrupted)
+    begun: Any = iter(given)
+    first = taken(begun, 2)
+    with pytest.raises(KeyboardInterrupt):
+        next(begun)
+    given.load_state_dict(global_state(begun.state_dict()))
+
+    whole = [label.int().tolist() for _, label in dataset(photos, batch_size=size)]
+    assert first + [label.int().tolist() for _, label in given] == whole
 
 
 @pytest.mark.parametrize("face", [ImageRecordDataset, Loader])

@@ -11,7 +11,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from mxio import _state
 from mxio._epochs import WORDS, Epochs, check_epoch
 from mxio.adapters.torch._resume import Place, check_place, place_of, refuse_part
-from mxio.errors import DataError, MxioError, ParameterError
+from mxio.errors import MxioError, ParameterError
 
 __all__ = ["Epoch", "EpochDataset"]
 
@@ -126,7 +126,15 @@ class Epoch(Iterator[Any]):
 
     def __next__(self) -> Any:
         self._check()
-        return self._dataset._item(self._next_given())
+        place = self._place
+        given = self._next_given()
+        try:
+            return self._dataset._item(given)
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C is none of the item's doing: it is not done
+            self._place = place
+            raise
 
     def outdate(self, why: str) -> None:
         """Taking more from it raises: the loader serves another iteration now."""
@@ -167,10 +175,12 @@ class Epoch(Iterator[Any]):
 
     def _next_given(self) -> Any:
         """What the reader gives next; StopIteration at the end."""
+        samples = self._reader.samples()
         try:
             given = self._reader.next()
-        except DataError:
-            self._place = self._place.behind(self._reader)  # its batch is used up
+        except Exception:
+            if self._reader.samples() != samples:  # a batch is used up
+                self._place = self._place.behind(self._reader)
             raise
         if given is None:
             self._over = True
