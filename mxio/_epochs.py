@@ -3,6 +3,7 @@ processes that share no lock.
 """
 
 import operator
+import os
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from mxio.errors import ParameterError
@@ -17,11 +18,12 @@ LAST_EPOCH = 2**31 - 1
 _EPOCH_BITS = 32
 _KEY_BITS = 31
 # Slots of processes: slot 0 of the one that made the table, the others of DataLoader
-# workers. Behind them: epoch + 1 and position of the loaded cursor. All of this makes a
-# page, which is there twice: as it is, and as it was before an epoch was set. Then, how
-# often a cursor was loaded.
+# workers. Behind them: epoch + 1 and position of the loaded cursor, and which process
+# wrote each slot. All of this makes a page, which is there twice: as it is, and as it
+# was before an epoch was set. Then, how often a cursor was loaded.
 _SLOTS = 1025
-_CURSOR_EPOCH, _CURSOR_SAMPLES, _PAGE = _SLOTS, _SLOTS + 1, _SLOTS + 2
+_CURSOR_EPOCH, _CURSOR_SAMPLES, _WRITERS = _SLOTS, _SLOTS + 1, _SLOTS + 2
+_PAGE = _WRITERS + _SLOTS
 _LOADS = 2 * _PAGE
 WORDS = _LOADS + 1
 
@@ -80,11 +82,12 @@ class Epochs:
         self._seed = seed
         key = self._key()
         words: list[int] = self._words.tolist()
-        page, number = 0, _begun_by_others(words[:_SLOTS], slot, key)
+        page, number = 0, _begun_by_others(words[:_PAGE], slot, key)
         if not number:
-            page, number = _PAGE, _begun_by_others(words[_PAGE:][:_SLOTS], slot, key)
+            page, number = _PAGE, _begun_by_others(words[_PAGE:], slot, key)
         if not number:
             page, number = 0, max(map(_number, words[:_SLOTS])) + 1
+        self._words[page + _WRITERS + slot] = os.getpid()
         self._words[page + slot] = key << _EPOCH_BITS | number
         loaded = words[page + _CURSOR_EPOCH] == number
         return number - 1, words[page + _CURSOR_SAMPLES] if loaded else 0
@@ -136,7 +139,25 @@ def _number(word: int) -> int:
     return word & ((1 << _EPOCH_BITS) - 1)
 
 
-def _begun_by_others(slots: list[int], slot: int, key: int) -> int:
+def _begun_by_others(page: list[int], slot: int, key: int) -> int:
     """The number beside `key`, of an epoch that `slot` has not begun with it; or 0."""
+    slots = page[:_SLOTS]
     newest = max((word for word in slots if word >> _EPOCH_BITS == key), default=0)
-    return 0 if newest == slots[slot] else _number(newest)
+    if newest == slots[slot]:
+        return 0
+    if _number(slots[slot]) > _number(newest):
+        # Maybe the slot has begun it, and a DataLoader with fewer workers came since.
+        writers = [page[_WRITERS + i] for i in range(_SLOTS) if slots[i] == newest]
+        if not any(map(_lives, writers)):
+            return 0
+    return _number(newest)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

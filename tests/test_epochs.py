@@ -83,6 +83,21 @@ def test_the_number_of_the_next_epoch_can_be_set(chosen: int) -> None:
     assert [epoch(one, 1, 4), epoch(other, 2, 4)] == [chosen + 1] * 2
 
 
+def test_fewer_workers_in_between_do_not_bring_back_an_epoch_of_the_same_seed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Slots 3 and 4 still had the epoch: workers 1 and 2 took it, the others the next.
+    table = torch.zeros(WORDS, dtype=torch.int64)
+    rounds = []
+    for process, (seed, order) in enumerate([(7, (1, 2, 3, 4)), (9, (2, 1))] * 2):
+        monkeypatch.setattr("os.getpid", lambda number=process: number)
+        monkeypatch.setattr("mxio._epochs._lives", lambda one, now=process: one == now)
+        workers = {slot: Epochs(table) for slot in order}
+        rounds.append([epoch(workers[slot], slot, seed) for slot in order])
+
+    assert rounds == [[0] * 4, [1] * 2, [2] * 4, [3] * 2]
+
+
 @pytest.mark.parametrize("loaded", [None, 70])
 def test_an_epoch_that_is_set_while_workers_start_is_for_the_next_iteration(
     loaded: int | None,

@@ -148,7 +148,7 @@ def test_a_failure_ahead_waits_for_its_turn(tmp_path: Path, streams: Streams) ->
 def test_ctrl_c_while_the_next_batch_is_made_costs_none(
     ten: DataSet, streams: Streams
 ) -> None:
-    # The batch in hand had been counted, and was never given: a resumed run left it out.
+    # The batch in hand was counted, and never given: a resumed run left it out.
     calls = iter([None, KeyboardInterrupt(), None, None])
 
     def interrupted(data: Any, label: Any) -> tuple[int, int]:
