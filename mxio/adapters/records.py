@@ -224,6 +224,7 @@ class _Epoch(Iterator[Any]):
         self.going = True
 
     def __next__(self) -> Any:
+        samples = self._reader.samples()
         given = self._reader.next() if self.going else None
         if given is None:
             if self.going and self._cursor.begun == self._number:
@@ -231,9 +232,15 @@ class _Epoch(Iterator[Any]):
             self.going = False
             raise StopIteration
         payloads, ordinals, pad = given
-        if self._single:
-            return self._made(payloads[0])
-        return RecordBatch(map(self._made, payloads), ordinals, pad)
+        try:
+            if self._single:
+                return self._made(payloads[0])
+            return RecordBatch(map(self._made, payloads), ordinals, pad)
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C is none of the item's doing: it comes again
+            self._reader.start(self._number, samples)
+            raise
 
 
 RecordDataset.__signature__ = params.signature(  # type: ignore[attr-defined]

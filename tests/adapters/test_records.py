@@ -256,6 +256,30 @@ def test_a_function_that_ends_an_iterator_of_its_own_ends_no_epoch(notes: Path) 
         next(epoch)
 
 
+@pytest.mark.parametrize("options", [{}, {"batch_size": 4, "last_batch": "pad"}])
+def test_ctrl_c_within_the_function_costs_no_record(notes: Path, options: Any) -> None:
+    # The record counted as done: a run resumed from there left it out.
+    interrupt = [KeyboardInterrupt()]
+
+    def eight(payload: bytes) -> int:
+        if payload == b"8" and interrupt:
+            raise interrupt.pop()
+        return int(payload)
+
+    dataset = RecordDataset(eight, path_imgrec=notes, rank=0, world_size=2, **options)
+    whole = list(RecordDataset(int, path_imgrec=notes, rank=0, world_size=2, **options))
+    begun: Any = iter(dataset)
+    first: list[Any] = []
+    with pytest.raises(KeyboardInterrupt):
+        for item in begun:
+            first.append(item)
+    resumed = RecordDataset(int, path_imgrec=notes, rank=0, world_size=2, **options)
+    resumed.load_state_dict(dataset.state_dict())
+
+    for rest in (begun, resumed):
+        assert first + list(rest) == whole
+
+
 def test_what_cannot_be_called_is_refused(notes: Path) -> None:
     function: Any = "int"
     with pytest.raises(TypeError, match="function must be callable, got 'int'"):

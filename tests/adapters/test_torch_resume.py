@@ -192,10 +192,12 @@ def test_an_item_that_ctrl_c_came_into_is_not_done(
     first = taken(begun, 2)
     with pytest.raises(KeyboardInterrupt):
         next(begun)
-    given.load_state_dict(global_state(begun.state_dict()))
+    resumed = dataset(photos, batch_size=size)
+    resumed.load_state_dict(global_state(begun.state_dict()))
 
     whole = [label.int().tolist() for _, label in dataset(photos, batch_size=size)]
-    assert first + [label.int().tolist() for _, label in given] == whole
+    for rest in (begun, resumed):
+        assert first + [label.int().tolist() for _, label in rest] == whole
 
 
 @pytest.mark.parametrize("face", [ImageRecordDataset, Loader])

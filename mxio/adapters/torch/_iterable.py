@@ -132,8 +132,8 @@ class Epoch(Iterator[Any]):
             return self._dataset._item(given)
         except Exception:
             raise
-        except BaseException:  # Ctrl-C is none of the item's doing: it is not done
-            self._place = place
+        except BaseException:  # Ctrl-C is none of the item's doing: it comes again
+            self._place, self._started = place, False
             raise
 
     def outdate(self, why: str) -> None:
