@@ -257,7 +257,7 @@ def test_a_changed_file_is_refused_by_name(ten: DataSet, tmp_path: Path) -> None
     ("state", "error", "said"),
     [
         (7, TypeError, "expected a dict that state_dict"),
-        ({"epoch": 0}, TypeError, "expected a dict that state_dict"),
+        ({"epoch": 0}, TypeError, r"that state_dict\(\) gave, got one with 'epoch' in"),
         ({"version": 99}, ParameterError, "version 99, this mxio reads 1"),
         ({"version": 1, "epoch": 0}, ParameterError, "the state lacks"),
     ],

@@ -326,6 +326,11 @@ def test_a_state_of_something_else_is_refused(photos: DataSet, ten: DataSet) -> 
     with pytest.raises(ParameterError, match=r"bytes"):
         dataset(ten, rand_crop=True).load_state_dict(state)
     with pytest.raises(ParameterError, match="no state of a StatefulDataLoader"):
+        global_state({"_snapshot": {}})
+    none: Any = None
+    with pytest.raises(TypeError, match=r"state_dict.* gave, got NoneType"):
+        global_state(none)
+    with pytest.raises(ParameterError, match="no state of a StatefulDataLoader"):
         global_state({"fetcher_state": {"dataset_iter_state": None}})
 
 

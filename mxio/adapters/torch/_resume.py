@@ -102,6 +102,10 @@ def global_state(state: Mapping[str, Any]) -> dict[str, Any]:
     single samples that several workers or ranks have read: what they have done
     together is no prefix of the epoch.
     """
+    if not isinstance(state, Mapping):
+        raise TypeError(
+            f"expected a dict that state_dict() gave, got {type(state).__name__}"
+        )
     if "samples" in state:
         steps, finished, states = 0, False, [dict(state)]
     else:
@@ -145,7 +149,7 @@ def _iterator_states(state: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     holders = [state]
     if "_snapshot" in state:
         holders = list(state["_snapshot"].get("_worker_snapshots", {}).values())
-    for holder in holders:
+    for holder in holders or [{}]:
         fetcher = holder.get(_FETCHER)
         if not fetcher or not fetcher.get(_ITERATOR):
             raise ParameterError(
