@@ -433,6 +433,8 @@ def test_a_misspelt_name_of_a_face_s_own_is_recognised(
     # "did you mean 'on_error'?" for pin_memroy, and no hint for others.
     with pytest.raises(TypeError, match=f"parameter '{wrong}'; did you mean '{right}'"):
         kind(path_imgrec="any.rec", **{wrong: 1})
+    with pytest.raises(TypeError, match=f"parameter '{wrong}'"):
+        kind(path_imgrec="any.rec", **{wrong: None})
 
 
 def test_signatures_show_what_a_face_takes_beside_the_table() -> None:

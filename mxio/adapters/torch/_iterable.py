@@ -66,8 +66,9 @@ class EpochDataset(IterableDataset[Any]):
         raise NotImplementedError
 
     def set_epoch(self, epoch: int) -> None:
-        """The number of the next epoch, from 0; running workers see it, too. A position
-        that `load_state_dict` set in that epoch is kept.
+        """The number of the next epoch, from 0; running workers see it, too. An
+        iteration of which a worker has begun stays as it is. A position that
+        `load_state_dict` set in that epoch is kept.
         """
         self._epochs.set(check_epoch(epoch))
 

@@ -72,14 +72,17 @@ class Loader(Told):
         **options: Unpack[TorchOptions],
     ) -> None:
         name = type(self).__name__
-        given = {key: value for key, value in options.items() if value is not None}
-        if "num_workers" in given:
+        given: dict[str, Any] = dict(options)
+        if given.get("num_workers") is not None:
             raise TypeError(f"{name} does not take the parameter 'num_workers'")
         channels_last = params.flag("channels_last", channels_last)
-        if channels_last and given.setdefault("layout", "NHWC") != "NHWC":
-            raise ParameterError(
-                f"channels_last wants layout='NHWC', got {given['layout']!r}"
-            )
+        if channels_last:
+            layout = given.get("layout")
+            if layout not in (None, "NHWC"):
+                raise ParameterError(
+                    f"channels_last wants layout='NHWC', got {layout!r}"
+                )
+            given["layout"] = "NHWC"
         bound, source = bind(
             type(self), given, mesh=mesh, dp_dims=dp_dims, process_group=process_group
         )
