@@ -3,7 +3,8 @@ processes that share no lock.
 """
 
 import operator
-from typing import TYPE_CHECKING, SupportsIndex
+import os
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from mxio.errors import ParameterError
 
@@ -17,11 +18,14 @@ LAST_EPOCH = 2**31 - 1
 _EPOCH_BITS = 32
 _KEY_BITS = 31
 # Slots of processes: slot 0 of the one that made the table, the others of DataLoader
-# workers. Behind them: epoch + 1 and position of the loaded cursor, and how often one
-# was loaded.
+# workers. Behind them: epoch + 1 and position of the loaded cursor, and which process
+# wrote each slot. All of this makes a page, which is there twice: as it is, and as it
+# was before an epoch was set. Then, how often a cursor was loaded.
 _SLOTS = 1025
-_CURSOR_EPOCH, _CURSOR_SAMPLES, _LOADS = _SLOTS, _SLOTS + 1, _SLOTS + 2
-WORDS = _SLOTS + 3
+_CURSOR_EPOCH, _CURSOR_SAMPLES, _WRITERS = _SLOTS, _SLOTS + 1, _SLOTS + 2
+_PAGE = _WRITERS + _SLOTS
+_LOADS = 2 * _PAGE
+WORDS = _LOADS + 1
 
 
 def check_epoch(epoch: object) -> int:
@@ -52,6 +56,10 @@ class Epochs:
     its slot has begun already. A word is written at once, so two that begin at the same
     time take the same epoch.
 
+    Workers start while the program goes on, and it may set an epoch before all of them
+    have begun. Then the others follow those that have, whose words are in the page from
+    before.
+
     The cursor of a loaded state is written before the iteration that it is for, and
     belongs to the first one that is its epoch.
     """
@@ -64,21 +72,25 @@ class Epochs:
         self._seed = 0
         self._begun = 0
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._words.share_memory_()  # type: ignore[no-untyped-call]  # those of a copy
+
     def next(self, slot: int, seed: int) -> tuple[int, int]:
         """The epoch of the iteration that `slot` begins now, and the position in it."""
         self._begun = self._begun + 1 if seed == self._seed else 1
         self._seed = seed
         key = self._key()
         words: list[int] = self._words.tolist()
-        slots = words[:_SLOTS]
-        numbers = [word & ((1 << _EPOCH_BITS) - 1) for word in slots]
-        keys = [word >> _EPOCH_BITS for word in slots]
-        own = numbers[slot] if keys[slot] == key else 0
-        same = [n for k, n in zip(keys, numbers, strict=True) if k == key and n > own]
-        number = same[0] if same else max(numbers) + 1
-        self._words[slot] = key << _EPOCH_BITS | number
-        loaded = words[_CURSOR_EPOCH] == number
-        return number - 1, words[_CURSOR_SAMPLES] if loaded else 0
+        page, number = 0, _begun_by_others(words[:_PAGE], slot, key)
+        if not number:
+            page, number = _PAGE, _begun_by_others(words[_PAGE:], slot, key)
+        if not number:
+            page, number = 0, max(map(_number, words[:_SLOTS])) + 1
+        self._words[page + _WRITERS + slot] = os.getpid()
+        self._words[page + slot] = key << _EPOCH_BITS | number
+        loaded = words[page + _CURSOR_EPOCH] == number
+        return number - 1, words[page + _CURSOR_SAMPLES] if loaded else 0
 
     def move(self, slot: int, epoch: int) -> None:
         """The iteration that `slot` has begun is another epoch: its own state says so.
@@ -100,6 +112,8 @@ class Epochs:
         begun = bool((slots >> _EPOCH_BITS).any())
         if not begun and int(self._words[_CURSOR_EPOCH]) == epoch + 1:
             return
+        if begun:
+            self._words[_PAGE : 2 * _PAGE] = self._words[:_PAGE]
         slots.zero_()
         self._words[0] = epoch
         self._words[_CURSOR_EPOCH] = self._words[_CURSOR_SAMPLES] = 0
@@ -118,3 +132,32 @@ class Epochs:
     def _key(self) -> int:
         """The key of the iteration of this process; 0 stands for none."""
         return hash((self._seed, self._begun)) & ((1 << _KEY_BITS) - 1) or 1
+
+
+def _number(word: int) -> int:
+    """The epoch + 1 in a slot."""
+    return word & ((1 << _EPOCH_BITS) - 1)
+
+
+def _begun_by_others(page: list[int], slot: int, key: int) -> int:
+    """The number beside `key`, of an epoch that `slot` has not begun with it; or 0."""
+    slots = page[:_SLOTS]
+    newest = max((word for word in slots if word >> _EPOCH_BITS == key), default=0)
+    if newest == slots[slot]:
+        return 0
+    if _number(slots[slot]) > _number(newest):
+        # Maybe the slot has begun it, and a DataLoader with fewer workers came since.
+        writers = [page[_WRITERS + i] for i in range(_SLOTS) if slots[i] == newest]
+        if not any(map(_lives, writers)):
+            return 0
+    return _number(newest)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

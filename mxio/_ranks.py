@@ -174,6 +174,8 @@ def _of_mesh(mesh: Mesh, dp_dims: Sequence[str] | None) -> Found:
 def _dims_of_mesh(mesh: Mesh, dp_dims: Sequence[str] | None) -> list[str | None]:
     """The name of each dimension that is data-parallel, None for each that is not."""
     names = mesh.mesh_dim_names
+    if isinstance(dp_dims, str):  # not its letters
+        dp_dims = (dp_dims,)
     if names is None:
         if dp_dims is not None or len(tuple(mesh.shape)) > 1:
             raise ParameterError(

@@ -85,9 +85,10 @@ def check(loader: Source, state: Mapping[str, Any]) -> tuple[int, int]:
     ParameterError that names the first difference; TypeError for what is no state.
     """
     if not isinstance(state, Mapping) or "version" not in state:
-        raise TypeError(
-            f"expected a dict that state_dict() gave, got {type(state).__name__}"
-        )
+        got = type(state).__name__
+        if isinstance(state, Mapping):
+            got = f"one with {', '.join(map(repr, [*state][:4])) or 'nothing'} in it"
+        raise TypeError(f"expected a dict that state_dict() gave, got {got}")
     if state["version"] != VERSION:
         raise ParameterError(
             f"the state has version {state['version']}, this mxio reads {VERSION}"
@@ -253,5 +254,5 @@ def refuse_while(going: bool, what: str) -> None:
     """MxioError when an epoch is under way."""
     if going:
         raise MxioError(
-            f"an epoch of this {what} is under way: finish or close its iterator"
+            f"an epoch of this {what} is under way: finish its iterator or drop it"
         )

@@ -333,7 +333,7 @@ def _numbers(chosen: Any) -> NDArray[np.int64]:
         keys = np.asarray(chosen)
     except (TypeError, ValueError):
         raise _wrong(chosen) from None
-    if len(chosen) == 0:
+    if keys.shape == (0,):
         return np.empty(0, np.int64)
     if keys.ndim != 1 or keys.dtype.kind not in "iu":
         raise _wrong(chosen)

@@ -83,6 +83,49 @@ def test_the_number_of_the_next_epoch_can_be_set(chosen: int) -> None:
     assert [epoch(one, 1, 4), epoch(other, 2, 4)] == [chosen + 1] * 2
 
 
+def test_fewer_workers_in_between_do_not_bring_back_an_epoch_of_the_same_seed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Slots 3 and 4 still had the epoch: workers 1 and 2 took it, the others the next.
+    table = torch.zeros(WORDS, dtype=torch.int64)
+    rounds = []
+    for process, (seed, order) in enumerate([(7, (1, 2, 3, 4)), (9, (2, 1))] * 2):
+        monkeypatch.setattr("os.getpid", lambda number=process: number)
+        monkeypatch.setattr("mxio._epochs._lives", lambda one, now=process: one == now)
+        workers = {slot: Epochs(table) for slot in order}
+        rounds.append([epoch(workers[slot], slot, seed) for slot in order])
+
+    assert rounds == [[0] * 4, [1] * 2, [2] * 4, [3] * 2]
+
+
+@pytest.mark.parametrize("loaded", [None, 70])
+def test_an_epoch_that_is_set_while_workers_start_is_for_the_next_iteration(
+    loaded: int | None,
+) -> None:
+    # Some workers took the new epoch, others the old: records were lost or repeated.
+    own, one, other, _ = processes()
+    if loaded is not None:
+        own.load(7, loaded)
+    first = one.next(1, 5)
+
+    for _ in range(2):
+        own.set(3)
+
+    assert other.next(2, 5) == first == ((0, 0) if loaded is None else (7, loaded))
+    assert [epoch(other, 2, 6), epoch(one, 1, 6)] == [3, 3]
+
+
+def test_workers_of_one_seed_take_the_epoch_that_was_set_between() -> None:
+    table = torch.zeros(WORDS, dtype=torch.int64)
+    rounds = []
+    for chosen, order in ((5, (1, 2)), (3, (2, 1)), (9, (1, 2))):
+        workers = {slot: Epochs(table) for slot in (0, *order)}
+        workers[0].set(chosen)
+        rounds.append([epoch(workers[slot], slot, 7) for slot in order])
+
+    assert rounds == [[5, 5], [3, 3], [9, 9]]
+
+
 def test_a_slot_whose_worker_ended_does_not_hold_the_others_back() -> None:
     one, _, _, other = processes()
     epoch(other, 3, 1)

@@ -100,6 +100,7 @@ def test_other_names_can_be_said_to_be_data_parallel() -> None:
     mesh = FakeMesh(("hosts", "dp", "experts"), (2, 3, 4), [1, 2, 3])
 
     assert found(mesh=mesh, dp_dims=("hosts", "experts"))[:2] == (7, 8)
+    assert found(mesh=mesh, dp_dims="hosts")[:2] == (1, 2)
 
 
 @pytest.mark.parametrize(

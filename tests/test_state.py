@@ -257,7 +257,7 @@ def test_a_changed_file_is_refused_by_name(ten: DataSet, tmp_path: Path) -> None
     ("state", "error", "said"),
     [
         (7, TypeError, "expected a dict that state_dict"),
-        ({"epoch": 0}, TypeError, "expected a dict that state_dict"),
+        ({"epoch": 0}, TypeError, r"that state_dict\(\) gave, got one with 'epoch' in"),
         ({"version": 99}, ParameterError, "version 99, this mxio reads 1"),
         ({"version": 1, "epoch": 0}, ParameterError, "the state lacks"),
     ],
@@ -382,6 +382,18 @@ def test_memory_that_does_not_fit_is_refused(ten: DataSet) -> None:
         epoch.next_into(strange)
     with pytest.raises(TypeError, match=r"label must be a numpy.ndarray, got list"):
         epoch.next_into(good, strange)
+
+
+def test_memory_that_is_read_only_costs_no_batch(ten: DataSet) -> None:
+    # The batch was taken before NumPy refused to write: a program that went on lost it.
+    epoch = iter(loader(ten, data_shape=(3, 8, 8)))
+    data = np.zeros((4, 3, 8, 8), np.float32)
+    data.flags.writeable = False
+
+    with pytest.raises(ValueError, match="data must be writable"):
+        epoch.next_into(data)
+
+    assert next(epoch).label.tolist() == [0, 1, 2, 3]
 
 
 def test_a_batch_speaks_dlpack(ten: DataSet) -> None:

@@ -223,7 +223,9 @@ def test_keys_that_an_index_does_not_have_or_has_twice_are_named(
         loader(ten, records=[5], path_imgidx=index)
 
 
-@pytest.mark.parametrize("chosen", [{1, 2}, "keys", 3, [1.5], [[1]], [True], object()])
+@pytest.mark.parametrize(
+    "chosen", [{1, 2}, "keys", 3, np.array(3), [1.5], [[1]], [True], object()]
+)
 def test_a_selection_of_another_type_is_a_type_error(ten: DataSet, chosen: Any) -> None:
     with pytest.raises(TypeError, match="records must be"):
         loader(ten, records=chosen)

@@ -137,7 +137,7 @@ class _Epoch(Iterator[Batch]):
 
         The Batch returned is over the caller's arrays, their first rows when it is
         short. TypeError for what is no numpy.ndarray, ValueError for another shape or
-        dtype.
+        dtype and for a read-only one; the batch is still to come then.
         """
         _must_fit("data", data, self._loader.data_shape, self._loader.dtype)
         if label is not None:
@@ -176,6 +176,8 @@ def _must_fit(
         raise ValueError(
             f"{name} must be {dtype}{shape}, got {array.dtype}{array.shape}"
         )
+    if not array.flags.writeable:
+        raise ValueError(f"{name} must be writable")
 
 
 ImageRecordLoader.__signature__ = params.signature(params.NUMPY)  # type: ignore[attr-defined]

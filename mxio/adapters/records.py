@@ -223,13 +223,15 @@ class RecordDataset:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["_reader"]
+        state["_reader"] = self._reader.samples()
         state["_live"] = None
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._reader = RecordReader(self._options)
+        if self._cursor.begun is not None:  # and left here, for state_dict to say
+            self._reader.start(self._cursor.begun, state["_reader"])
 
     def __len__(self) -> int:
         return self._reader.batches()
@@ -286,6 +288,7 @@ class _Epoch(Iterator[Any]):
         self.going = True
 
     def __next__(self) -> Any:
+        samples = self._reader.samples()
         given = self._reader.next() if self.going else None
         if given is None:
             if self.going and self._cursor.begun == self._number:
@@ -293,9 +296,15 @@ class _Epoch(Iterator[Any]):
             self.going = False
             raise StopIteration
         payloads, ordinals, pad = given
-        if self._single:
-            return self._made(payloads[0])
-        return RecordBatch(map(self._made, payloads), ordinals, pad)
+        try:
+            if self._single:
+                return self._made(payloads[0])
+            return RecordBatch(map(self._made, payloads), ordinals, pad)
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C is none of the item's doing: it comes again
+            self._reader.start(self._number, samples)
+            raise
 
 
 RecordDataset.__signature__ = params.signature(  # type: ignore[attr-defined]

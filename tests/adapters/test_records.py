@@ -178,6 +178,20 @@ def test_a_state_of_other_files_or_options_is_refused(
         RecordDataset(path_imgrec=many.rec).load_state_dict(state)
 
 
+def test_a_copy_knows_where_the_epoch_was_left(notes: Path) -> None:
+    # Its state was that of the epoch's first record: a resumed run read some twice.
+    dataset = RecordDataset(int, path_imgrec=notes, shuffle=True)
+    epoch = iter(dataset)
+    for _ in range(7):
+        next(epoch)
+
+    copy = pickle.loads(pickle.dumps(dataset))
+
+    assert copy.state_dict() == dataset.state_dict()
+    del epoch
+    assert list(copy) == list(dataset) != list(range(23))
+
+
 def test_one_epoch_at_a_time(notes: Path) -> None:
     dataset = RecordDataset(path_imgrec=notes)
     epoch = iter(dataset)
@@ -240,6 +254,30 @@ def test_a_function_that_ends_an_iterator_of_its_own_ends_no_epoch(notes: Path) 
     assert next(epoch) == 1
     with pytest.raises(RuntimeError, match="function raised StopIteration"):
         next(epoch)
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_size": 4, "last_batch": "pad"}])
+def test_ctrl_c_within_the_function_costs_no_record(notes: Path, options: Any) -> None:
+    # The record counted as done: a run resumed from there left it out.
+    interrupt = [KeyboardInterrupt()]
+
+    def eight(payload: bytes) -> int:
+        if payload == b"8" and interrupt:
+            raise interrupt.pop()
+        return int(payload)
+
+    dataset = RecordDataset(eight, path_imgrec=notes, rank=0, world_size=2, **options)
+    whole = list(RecordDataset(int, path_imgrec=notes, rank=0, world_size=2, **options))
+    begun: Any = iter(dataset)
+    first: list[Any] = []
+    with pytest.raises(KeyboardInterrupt):
+        for item in begun:
+            first.append(item)
+    resumed = RecordDataset(int, path_imgrec=notes, rank=0, world_size=2, **options)
+    resumed.load_state_dict(dataset.state_dict())
+
+    for rest in (begun, resumed):
+        assert first + list(rest) == whole
 
 
 def test_what_cannot_be_called_is_refused(notes: Path) -> None:

@@ -1,13 +1,14 @@
 """The PyTorch face: batches and samples, workers, ranks, epochs, what is refused."""
 
+import copy
 import gc
 import logging
 import os
-import pickle
 import weakref
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
+from pickle import dumps, loads
 from types import SimpleNamespace
 from typing import Any
 
@@ -619,10 +620,22 @@ def test_a_data_set_survives_pickling(photos: DataSet) -> None:
     began = iter(given)
     next(began)
 
-    copy = pickle.loads(pickle.dumps(given))
+    copied = loads(dumps(given))
 
-    assert labels(copy) == expected[1]
-    assert len(copy) == len(given) == 8
+    assert labels(copied) == expected[1]
+    assert len(copied) == len(given) == 8
+
+
+@pytest.mark.parametrize("made", [copy.deepcopy, lambda one: loads(dumps(one))])
+def test_workers_of_a_copy_go_through_epochs(photos: DataSet, made: Any) -> None:
+    # The table of epochs of a copy was in no shared memory: each epoch was the first.
+    given = dataset(photos, batch_size=5, shuffle=True)
+    copied = made(given)
+
+    epochs = [labels(workers(copied, 2)) for _ in range(2)]
+
+    assert epochs == [labels(given) for _ in range(2)]
+    assert epochs[0] != epochs[1]
 
 
 def test_skip_is_refused_with_several_readers(

@@ -145,6 +145,28 @@ def test_a_failure_ahead_waits_for_its_turn(tmp_path: Path, streams: Streams) ->
     assert len(list(batches)) == 1
 
 
+def test_ctrl_c_while_the_next_batch_is_made_costs_none(
+    ten: DataSet, streams: Streams
+) -> None:
+    # The batch in hand was counted, and never given: a resumed run left it out.
+    calls = iter([None, KeyboardInterrupt(), None, None])
+
+    def interrupted(data: Any, label: Any) -> tuple[int, int]:
+        if error := next(calls):
+            raise error
+        return tuple(label.tolist())
+
+    options: dict[str, Any] = {"path_imgrec": ten.rec, "data_shape": (3, 8, 8)}
+    given = Loader(**options, batch_size=3, device="meta", transform=interrupted)
+    batches = iter(given)
+
+    with pytest.raises(KeyboardInterrupt):
+        next(batches)
+
+    assert given.state_dict()["samples"] == 0
+    assert next(batches) == (0, 1, 2)
+
+
 def test_devices_without_streams_get_their_batches_all_the_same(ten: DataSet) -> None:
     given = Loader(
         path_imgrec=ten.rec, data_shape=(3, 8, 8), batch_size=5, device="meta"

@@ -2,6 +2,7 @@
 
 import gc
 import inspect
+import multiprocessing
 import os
 import pickle
 import weakref
@@ -432,6 +433,8 @@ def test_a_misspelt_name_of_a_face_s_own_is_recognised(
     # "did you mean 'on_error'?" for pin_memroy, and no hint for others.
     with pytest.raises(TypeError, match=f"parameter '{wrong}'; did you mean '{right}'"):
         kind(path_imgrec="any.rec", **{wrong: 1})
+    with pytest.raises(TypeError, match=f"parameter '{wrong}'"):
+        kind(path_imgrec="any.rec", **{wrong: None})
 
 
 def test_signatures_show_what_a_face_takes_beside_the_table() -> None:
@@ -486,6 +489,28 @@ def test_a_transform_that_ends_an_iterator_of_its_own_ends_no_epoch(
     assert next(given) == 1
     with pytest.raises(RuntimeError, match="transform raised StopIteration"):
         next(given)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_cannot_go_on_with_an_iteration(ten: DataSet) -> None:
+    # It found a loader of its own that had begun nothing, and took that for the end.
+    begun = iter(loader(ten))
+    next(begun)
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+
+    def go_on() -> None:
+        try:
+            theirs.send(f"{len(list(begun))} batches")
+        except MxioError as error:
+            theirs.send(str(error))
+
+    child = context.Process(target=go_on)
+    child.start()
+    said = ours.recv()
+    child.join()
+
+    assert "cannot be used in its forked child" in said
 
 
 def test_a_loader_pickles_once_it_has_been_iterated(ten: DataSet) -> None:

@@ -1,5 +1,6 @@
 """The map-style data set: records by number, several at once, with samplers."""
 
+import copy
 import pickle
 import threading
 from collections.abc import Iterable
@@ -63,7 +64,7 @@ def test_several_records_come_in_the_order_asked_for(photos: DataSet) -> None:
     assert labels(given[number] for number in numbers) == [4, 9, 36]
 
 
-@pytest.mark.parametrize("number", [10, -11, 2**40])
+@pytest.mark.parametrize("number", [10, -11, 2**40, 2**70])
 def test_a_number_that_is_no_record_is_an_index_error(
     ten: DataSet, number: int
 ) -> None:
@@ -120,6 +121,19 @@ def test_the_epoch_of_a_record_is_how_often_it_came(photos: DataSet) -> None:
             counted.__getitems__(range(37)), told.__getitems__(range(37)), strict=True
         ):
             assert torch.equal(one[0], other[0])
+
+
+def test_a_record_that_is_asked_for_twice_is_augmented_twice(photos: DataSet) -> None:
+    # A sampler that repeats gave the same picture again, when both were in one batch.
+    repeating, told = dataset(photos, **RANDOM), dataset(photos, **RANDOM)
+
+    batch = repeating.__getitems__([9, 4, 9, 9])
+
+    for (data, _), (number, epoch) in zip(
+        batch, [(9, 0), (4, 0), (9, 1), (9, 2)], strict=True
+    ):
+        told.set_epoch(epoch)
+        assert torch.equal(data, told[number][0])
 
 
 @pytest.mark.parametrize(("count", "persistent"), [(0, False), (2, False), (2, True)])
@@ -201,13 +215,24 @@ def test_a_transform_makes_the_sample(ten: DataSet) -> None:
     assert given.__getitems__([0, 1])[1] == (20.0 * 3 * 8 * 8, 1)
 
 
+def test_workers_count_for_a_copy_too(photos: DataSet) -> None:
+    # Its counts were in no shared memory: every epoch had the crops of the first.
+    given = dataset(photos, **RANDOM)
+    loader: Any = DataLoader(copy.deepcopy(given), batch_size=37, num_workers=1)
+
+    for _ in range(2):
+        (seen,) = loader
+        expected = given.__getitems__(range(37))
+        assert torch.equal(seen[0], torch.stack([data for data, _ in expected]))
+
+
 def test_it_pickles(ten: DataSet) -> None:
     given = dataset(ten)
     given[3]
 
-    copy = pickle.loads(pickle.dumps(given))
+    again = pickle.loads(pickle.dumps(given))
 
-    assert labels(copy.__getitems__([3, 1])) == [3, 1]
+    assert labels(again.__getitems__([3, 1])) == [3, 1]
 
 
 def test_threads_may_share_it(photos: DataSet) -> None:

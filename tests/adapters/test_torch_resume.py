@@ -2,6 +2,7 @@
 workers together.
 """
 
+import errno
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from mxio.errors import DataError, MxioError, ParameterError
+from mxio.errors import DataError, MxioError, ParameterError, system_error
+from mxio.loader import ImageLoader
 from tests.conftest import DataSet, encoded, picture, record, write_rec
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
 from torch.utils.data import DataLoader  # noqa: E402
 
-from mxio.adapters.torch import ImageRecordDataset, global_state  # noqa: E402
+from mxio.adapters.torch import ImageRecordDataset, Loader, global_state  # noqa: E402
 
 # Python 3.12 warns of a fork beside threads, torch of more workers than cores.
 pytestmark = [
@@ -148,6 +150,69 @@ def test_samples_of_a_worker_go_on_at_its_next_sample(
         global_state(state)
 
 
+def test_a_batch_that_the_system_failed_is_used_up(
+    photos: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only damage was counted: the resumed worker gave the last batch again.
+    begun = worker_iterator(monkeypatch, dataset(photos), 0, 2)
+    expected = worker_iterator(monkeypatch, dataset(photos), 0, 2)
+    given, failed, *rest = taken(expected, 4)
+    read = ImageLoader.next
+
+    def failing(self: ImageLoader) -> Any:
+        read(self)
+        raise system_error(errno.EIO, "no disk")
+
+    first = taken(begun, 1)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no disk"):
+        patch.setattr(ImageLoader, "next", failing)
+        next(begun)
+    first += taken(begun, 1)
+    resumed = worker_iterator(monkeypatch, dataset(photos), 0, 2)
+    resumed.load_state_dict(begun.state_dict())
+
+    assert first + labels(resumed) == [given, *rest]
+    assert failed not in rest
+
+
+@pytest.mark.parametrize("size", [5, None])
+def test_an_item_that_ctrl_c_came_into_is_not_done(
+    photos: DataSet, size: int | None
+) -> None:
+    # It had been counted before the transform: a run resumed from there left it out.
+    interrupt = [None, None, KeyboardInterrupt()]
+
+    def interrupted(data: Any, label: Any) -> Any:
+        if interrupt and (error := interrupt.pop(0)):
+            raise error
+        return data, label
+
+    given = dataset(photos, batch_size=size, transform=interrupted)
+    begun: Any = iter(given)
+    first = taken(begun, 2)
+    with pytest.raises(KeyboardInterrupt):
+        next(begun)
+    resumed = dataset(photos, batch_size=size)
+    resumed.load_state_dict(global_state(begun.state_dict()))
+
+    whole = [label.int().tolist() for _, label in dataset(photos, batch_size=size)]
+    for rest in (begun, resumed):
+        assert first + [label.int().tolist() for _, label in rest] == whole
+
+
+@pytest.mark.parametrize("face", [ImageRecordDataset, Loader])
+def test_a_state_of_some_samples_of_a_rank_is_no_state_of_all(
+    photos: DataSet, face: Any
+) -> None:
+    # It was taken for one of whole batches: samples that had come already came again.
+    options: dict[str, Any] = {"path_imgrec": photos.rec, "data_shape": (3, 8, 8)}
+    begun: Any = iter(ImageRecordDataset(**options, rank=0, world_size=2))
+    taken(begun, 3)
+
+    with pytest.raises(ParameterError, match="no prefix of the epoch"):
+        face(**options, batch_size=5).load_state_dict(begun.state_dict())
+
+
 def test_a_state_of_another_worker_is_refused(
     photos: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +325,11 @@ def test_a_state_of_something_else_is_refused(photos: DataSet, ten: DataSet) -> 
         dataset(photos).load_state_dict(state)
     with pytest.raises(ParameterError, match=r"bytes"):
         dataset(ten, rand_crop=True).load_state_dict(state)
+    with pytest.raises(ParameterError, match="no state of a StatefulDataLoader"):
+        global_state({"_snapshot": {}})
+    none: Any = None
+    with pytest.raises(TypeError, match=r"state_dict.* gave, got NoneType"):
+        global_state(none)
     with pytest.raises(ParameterError, match="no state of a StatefulDataLoader"):
         global_state({"fetcher_state": {"dataset_iter_state": None}})
 

@@ -168,8 +168,14 @@ class _Samples(Epoch):
                 zip(*self._images._tensors(self._next_given()), strict=True)
             )
         row = self._before.row
-        self._before = self._before._replace(row=row + 1)
-        return transformed(self._images._transform, self._rows[row])
+        behind = self._before._replace(row=row + 1)
+        try:
+            item = transformed(self._images._transform, self._rows[row])
+        except Exception:
+            self._before = behind
+            raise
+        self._before = behind  # not so after Ctrl-C
+        return item
 
     def state_dict(self) -> dict[str, Any]:
         place = self._before

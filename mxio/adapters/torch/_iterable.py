@@ -10,8 +10,8 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from mxio import _state
 from mxio._epochs import WORDS, Epochs, check_epoch
-from mxio.adapters.torch._resume import Place, check_place, place_of
-from mxio.errors import DataError, MxioError, ParameterError
+from mxio.adapters.torch._resume import Place, check_place, place_of, refuse_part
+from mxio.errors import MxioError, ParameterError
 
 __all__ = ["Epoch", "EpochDataset"]
 
@@ -66,8 +66,9 @@ class EpochDataset(IterableDataset[Any]):
         raise NotImplementedError
 
     def set_epoch(self, epoch: int) -> None:
-        """The number of the next epoch, from 0; running workers see it, too. A position
-        that `load_state_dict` set in that epoch is kept.
+        """The number of the next epoch, from 0; running workers see it, too. An
+        iteration of which a worker has begun stays as it is. A position that
+        `load_state_dict` set in that epoch is kept.
         """
         self._epochs.set(check_epoch(epoch))
 
@@ -84,6 +85,7 @@ class EpochDataset(IterableDataset[Any]):
                 "shard='partition' has no position common to all workers:"
                 " resume is for shard='records'"
             )
+        refuse_part(state)
         epoch, samples = _state.check(self._readers.get(), state)
         self._epochs.load(epoch, samples)
 
@@ -125,7 +127,15 @@ class Epoch(Iterator[Any]):
 
     def __next__(self) -> Any:
         self._check()
-        return self._dataset._item(self._next_given())
+        place = self._place
+        given = self._next_given()
+        try:
+            return self._dataset._item(given)
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C is none of the item's doing: it comes again
+            self._place, self._started = place, False
+            raise
 
     def outdate(self, why: str) -> None:
         """Taking more from it raises: the loader serves another iteration now."""
@@ -166,10 +176,12 @@ class Epoch(Iterator[Any]):
 
     def _next_given(self) -> Any:
         """What the reader gives next; StopIteration at the end."""
+        samples = self._reader.samples()
         try:
             given = self._reader.next()
-        except DataError:
-            self._place = self._place.behind(self._reader)  # its batch is used up
+        except Exception:
+            if self._reader.samples() != samples:  # a batch is used up
+                self._place = self._place.behind(self._reader)
             raise
         if given is None:
             self._over = True

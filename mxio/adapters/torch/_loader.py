@@ -13,6 +13,7 @@ from mxio._ranks import Mesh, announce
 from mxio.adapters.torch._batches import Tensors, Transform, checked, transformed
 from mxio.adapters.torch._device import Copies, Sent, pinned
 from mxio.adapters.torch._readers import PARTIAL, Readers, Told, bind
+from mxio.adapters.torch._resume import refuse_part
 from mxio.errors import MxioError, ParameterError
 from mxio.loader import ImageLoader
 
@@ -71,14 +72,17 @@ class Loader(Told):
         **options: Unpack[TorchOptions],
     ) -> None:
         name = type(self).__name__
-        given = {key: value for key, value in options.items() if value is not None}
-        if "num_workers" in given:
+        given: dict[str, Any] = dict(options)
+        if given.get("num_workers") is not None:
             raise TypeError(f"{name} does not take the parameter 'num_workers'")
         channels_last = params.flag("channels_last", channels_last)
-        if channels_last and given.setdefault("layout", "NHWC") != "NHWC":
-            raise ParameterError(
-                f"channels_last wants layout='NHWC', got {given['layout']!r}"
-            )
+        if channels_last:
+            layout = given.get("layout")
+            if layout not in (None, "NHWC"):
+                raise ParameterError(
+                    f"channels_last wants layout='NHWC', got {layout!r}"
+                )
+            given["layout"] = "NHWC"
         bound, source = bind(
             type(self), given, mesh=mesh, dp_dims=dp_dims, process_group=process_group
         )
@@ -151,6 +155,7 @@ class Loader(Told):
         begun ends, and taking from it raises MxioError. ParameterError, naming every
         difference, for a state of other files or options.
         """
+        refuse_part(state)
         epoch, samples = _state.check(self._readers.get(), state)
         if self._under_way():
             self._end("a state was loaded since it began")
@@ -242,6 +247,7 @@ class _Epoch(Iterator[Any]):
         self.over = False
         self.outdated = ""
         self._ahead: _Ahead | None = None
+        self._reader: ImageLoader | None = None
 
     def __next__(self) -> Any:
         if self.over:
@@ -250,33 +256,33 @@ class _Epoch(Iterator[Any]):
             raise MxioError(f"this iteration is over: {self.outdated}")
         if not self.started:
             self._start()
-        taken, self._ahead = self._ahead or self._fetch(), None
         loader = self._loader
+        taken = self._ahead or self._fetch()
+        self._ahead = None
+        if loader._copies is not None and taken.error is None:
+            self._ahead = taken  # Ctrl-C in what follows leaves it its turn
+            taken = taken._replace(item=loader._copies.receive(taken.item))
+            self._ahead = self._fetch()
         loader._samples = taken.samples
         if isinstance(taken.error, StopIteration):
             self.over = True
             loader._cursor.begun = None
         if taken.error is not None:
             raise taken.error
-        if loader._copies is None:
-            return taken.item
-        item = loader._copies.receive(taken.item)
-        self._ahead = self._fetch()
-        return item
+        return taken.item
 
     def _start(self) -> None:
         cursor = self._loader._cursor
         self.started = True
         self._loader._samples = cursor.samples
-        self._reader().start(cursor.epoch, cursor.samples)
+        self._reader = self._loader._readers.get()
+        self._reader.start(cursor.epoch, cursor.samples)
         cursor.begin()
-
-    def _reader(self) -> ImageLoader:
-        return self._loader._readers.get()
 
     def _fetch(self) -> _Ahead:
         """The next batch on its way; a failure waits for the batch's turn."""
-        loader, reader = self._loader, self._reader()
+        loader, reader = self._loader, self._reader
+        assert reader is not None  # it has started
         item: Any = None
         error: Exception | None = None
         try:

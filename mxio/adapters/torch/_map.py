@@ -93,9 +93,16 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
         # How often each record was asked for; shared with workers, as is the epoch.
         self._asked = torch.zeros(self._count, dtype=torch.int32)
         self._epoch = torch.full((1,), _BY_COUNT, dtype=torch.int64)
+        self._share()
+        self._lock = _ProcessLock()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._share()
+
+    def _share(self) -> None:
         for shared in (self._asked, self._epoch):
             shared.share_memory_()  # type: ignore[no-untyped-call]
-        self._lock = _ProcessLock()
 
     def __len__(self) -> int:
         return self._count
@@ -130,13 +137,13 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
         self._readers.close()
 
     def _places(self, numbers: Sequence[int]) -> NDArray[np.uint64]:
-        places = np.array([operator.index(number) for number in numbers], np.int64)
-        outside = (places < -self._count) | (places >= self._count)
-        if outside.any():
-            raise IndexError(
-                f"there is no record {places[outside][0]},"
-                f" they are 0 to {self._count - 1}"
-            )
+        asked = [operator.index(number) for number in numbers]
+        for number in asked:
+            if not -self._count <= number < self._count:
+                raise IndexError(
+                    f"there is no record {number}, they are 0 to {self._count - 1}"
+                )
+        places = np.array(asked, np.int64)
         return np.where(places < 0, places + self._count, places).astype(np.uint64)
 
     def _epochs(self, places: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -145,9 +152,9 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
         if epoch != _BY_COUNT:
             return np.full(len(places), epoch, np.uint64)
         asked = self._asked.numpy()
-        epochs: NDArray[np.uint64] = asked[places].astype(np.uint64)
+        epochs = asked[places] + _times_before(places)
         np.add.at(asked, places, 1)
-        return epochs
+        return epochs.astype(np.uint64)
 
 
 ImageRecordMapDataset.__signature__ = params.signature_of(  # type: ignore[attr-defined]
@@ -158,6 +165,15 @@ ImageRecordMapDataset.__signature__ = params.signature_of(  # type: ignore[attr-
     ),
     own=ImageRecordMapDataset.__init__,
 )
+
+
+def _times_before(places: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """How often each of them comes before, in the same request."""
+    order = np.argsort(places, kind="stable")
+    first = np.searchsorted(places[order], places[order])
+    times = np.empty(len(places), np.int64)
+    times[order] = np.arange(len(places)) - first
+    return times
 
 
 class _ProcessLock:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from mxio import _state
 from mxio.errors import ParameterError
 
-__all__ = ["Place", "check_place", "global_state", "place_of"]
+__all__ = ["Place", "check_place", "global_state", "place_of", "refuse_part"]
 
 # The key under which a reader adds its own place to the state of all.
 _READER = "reader"
@@ -102,6 +102,10 @@ def global_state(state: Mapping[str, Any]) -> dict[str, Any]:
     single samples that several workers or ranks have read: what they have done
     together is no prefix of the epoch.
     """
+    if not isinstance(state, Mapping):
+        raise TypeError(
+            f"expected a dict that state_dict() gave, got {type(state).__name__}"
+        )
     if "samples" in state:
         steps, finished, states = 0, False, [dict(state)]
     else:
@@ -117,13 +121,27 @@ def global_state(state: Mapping[str, Any]) -> dict[str, Any]:
     if own is None:
         return newest
     if not own["exact"] or "num_parts" in newest["options"]:
-        raise ParameterError(
-            "what several workers or ranks have done of single samples, or of"
-            " partitions, is no prefix of the epoch: give the data set a batch_size,"
-            " and shard='records'"
-        )
+        raise _no_prefix()
     done = newest["samples"] + steps * own["step"]
     return newest | {"samples": min(done, newest["records"])}
+
+
+def refuse_part(state: Mapping[str, Any]) -> None:
+    """ParameterError for a state from which only the reader it is of can go on."""
+    own = state.get(_READER) if isinstance(state, Mapping) else None
+    if own is None:
+        return
+    _check_own(own)
+    if not own["exact"]:
+        raise _no_prefix()
+
+
+def _no_prefix() -> ParameterError:
+    return ParameterError(
+        "what several workers or ranks have done of single samples, or of"
+        " partitions, is no prefix of the epoch: give the data set a batch_size,"
+        " and shard='records'"
+    )
 
 
 def _iterator_states(state: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -131,7 +149,7 @@ def _iterator_states(state: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     holders = [state]
     if "_snapshot" in state:
         holders = list(state["_snapshot"].get("_worker_snapshots", {}).values())
-    for holder in holders:
+    for holder in holders or [{}]:
         fetcher = holder.get(_FETCHER)
         if not fetcher or not fetcher.get(_ITERATOR):
             raise ParameterError(
