@@ -98,15 +98,15 @@ learn_steps(struct mxio_plain_jpeg *plain, int number)
     steps->known = true;
 }
 
-/* False when a Huffman table is none. */
+/* False when a Huffman table is none, or not worth making yet. */
 static bool
-start_scan(struct mxio_plain_jpeg *plain)
+start_scan(struct mxio_plain_jpeg *plain, bool insist)
 {
     const struct mxio_jpeg_header *header = &plain->header;
     struct mxio_huffman_layout layout = {.restart_interval = header->restart_interval};
     bool whole = true;
 
-    mxio_huffman_cache_begin(&plain->tables, header->data_size);
+    mxio_huffman_cache_begin(&plain->tables, insist ? SIZE_MAX : header->data_size);
     for (int i = 0; i < header->component_count; i++) {
         const struct mxio_jpeg_component *component = &header->components[i];
         const struct mxio_jpeg_table *dc = &header->dc[component->dc];
@@ -374,7 +374,7 @@ mxio_plain_jpeg_read(struct mxio_plain_jpeg *plain, const struct mxio_plain_wish
 {
     *done = false;
     plain->component_count = wish->channels == 1 ? 1 : plain->header.component_count;
-    if (!start_scan(plain))
+    if (!start_scan(plain, wish->insist))
         return MXIO_OK;
     choose_columns(plain, wish->window);
     const enum mxio_status status = lay_out(plain, err);
