@@ -139,19 +139,19 @@ at_most(int value, int bound)
     return value > bound ? bound : value;
 }
 
-/* Columns of MCUs with the window's samples, and one of chroma to each side. */
+/* Columns of MCUs with the window's samples, and those of chroma that count beside them. No
+ * more: of what libjpeg reads, with our entropy decoding, all of this is a part. */
 static void
 choose_columns(struct mxio_plain_jpeg *plain, struct mxio_rect window)
 {
     const struct mxio_jpeg_header *header = &plain->header;
     const int across = header->across;
     const int margin = across - 1;
-    const int width = (header->width + across - 1) / across;
-    const int first = window.x / across;
-    const int last = (window.x + window.width - 1) / across;
+    const int first = at_least(window.x - margin, 0);
+    const int last = at_most(window.x + window.width - 1 + margin, header->width - 1);
 
-    plain->first = at_least(first - margin, 0) / SIDE;
-    plain->last = at_most(last + margin, width - 1) / SIDE;
+    plain->first = first / across / SIDE;
+    plain->last = last / across / SIDE;
 }
 
 /* Room for the samples. */
