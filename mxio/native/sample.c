@@ -251,9 +251,8 @@ draw_plan(struct mxio_sampler *sampler, const struct mxio_ask *ask,
         mxio_detect_draw(params, rng, size, &sampler->boxes, &detection, err);
     if (status != MXIO_OK)
         return status;
-    mxio_detlabel_write(&sampler->boxes, params, detection.shown, label);
     *out = detection.plan;
-    return MXIO_OK;
+    return mxio_detlabel_write(&sampler->boxes, params, detection.shown, label, err);
 }
 
 static enum mxio_path
