@@ -356,6 +356,34 @@ def test_a_dataiter_resumes_on_skipped_records(tmp_path: Path, ten: DataSet) -> 
     assert other.next().index.tolist() == [105, 106, 107, 108]
 
 
+@pytest.mark.parametrize("on_error", ["skip", "replace"])
+def test_a_crop_that_met_damage_says_nothing_of_later_epochs(
+    tmp_path: Path, on_error: str
+) -> None:
+    # The record was left out of all of them, but not of those of a resumed run.
+    images = [encoded(picture(i, 120, 120), ".jpg") for i in range(30)]
+    images[::2] = [image[: len(image) // 2] for image in images[::2]]
+    rec, _, _ = write_rec(tmp_path, (record(x, id=i) for i, x in enumerate(images)))
+    options: dict[str, Any] = {
+        "path_imgrec": rec,
+        "data_shape": (3, 24, 24),
+        "batch_size": 4,
+        "rand_crop": True,
+        "shuffle": True,
+        "on_error": on_error,
+        "preprocess_threads": 1,
+    }
+    one, other = ImageRecordLoader(**options), ImageRecordLoader(**options)
+    for _ in range(4):
+        assert len(list(one)) > 0
+
+    other.load_state_dict(one.state_dict())
+    resumed = [batch.index.tolist() for batch in other]
+
+    assert one.errors()
+    assert [batch.index.tolist() for batch in one] == resumed
+
+
 def test_batches_go_into_memory_of_the_caller(ten: DataSet) -> None:
     expected = [b.data.copy() for b in loader(ten, data_shape=(3, 8, 8))]
     data = np.zeros((4, 3, 8, 8), np.float32)

@@ -1,5 +1,6 @@
 /*
- * The bad records that a loader met: each once, by ordinal.
+ * The bad records that a loader met: each once, by ordinal. Of those that are bad by the
+ * plan of an epoch (mxio_error), the last two such epochs are known; no more are under way.
  *
  * Owner:   the list owns its memory; zeroed it is empty.
  * Threads: needs the caller's lock.
@@ -10,19 +11,28 @@
 
 #include "base.h"
 
+struct mxio_bad {
+    struct mxio_error err; /* the first one; by_plan as long as all were */
+    uint64_t epochs[2];    /* with by_plan; the last one first */
+};
+
 struct mxio_badlist {
-    struct mxio_error *items; /* by record */
+    struct mxio_bad *items; /* by record */
     size_t count, room;
 };
 
 void
 mxio_badlist_free(struct mxio_badlist *list);
 
+/* True when the record is bad in that epoch. */
 bool
-mxio_badlist_has(const struct mxio_badlist *list, uint64_t record);
+mxio_badlist_has(const struct mxio_badlist *list, uint64_t record, uint64_t epoch);
 
-/* Write *err down, unless its record is there; a failure, in *err, when there would be
- * more than `most`. */
+/* True when so many are. */
+bool
+mxio_badlist_has_all(const struct mxio_badlist *list, uint64_t count, uint64_t epoch);
+
+/* Write *err down; a failure, in *err, when there would be more than `most` records. */
 MXIO_MUST_USE enum mxio_status
 mxio_badlist_note(struct mxio_badlist *list, size_t most, struct mxio_error *err);
 

@@ -32,9 +32,11 @@ struct mxio_error {
     int os_error; /* errno, with MXIO_EIO */
     int file;     /* place in the list of files */
     bool has_id;
+    bool by_plan;   /* in another epoch than `epoch` the record may be good */
     int64_t record; /* ordinal of the record in the file set */
     int64_t offset; /* byte in the file */
     uint64_t id;    /* id in the record's header */
+    uint64_t epoch; /* with by_plan */
     char message[512];
 };
 

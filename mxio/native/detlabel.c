@@ -35,7 +35,9 @@ make_room(struct mxio_detlabel *label, size_t total, struct mxio_error *err)
 static bool
 is_whole_in(float number, size_t low, size_t high)
 {
-    return number >= (float)low && number <= (float)high && number == floorf(number);
+    /* As double: a float does not hold every number above 2^24. */
+    return (double)number >= (double)low && (double)number <= (double)high &&
+           number == floorf(number);
 }
 
 /* A label of `total` numbers that begins with A and B; those are 0 when it is shorter. */
@@ -163,13 +165,18 @@ mxio_detlabel_project(struct mxio_detlabel *label, struct mxio_box box)
     mxio_detlabel_keep(label, has_area, NULL);
 }
 
-void
+enum mxio_status
 mxio_detlabel_write(const struct mxio_detlabel *label, const struct mxio_params *params,
-                    struct mxio_size size, float *out)
+                    struct mxio_size size, float *out, struct mxio_error *err)
 {
     const size_t count = label->header + label->count * label->object;
     const size_t width = (size_t)params->label_width;
 
+    if (count > width - MXIO_ROW_LEAD)
+        return mxio_fail(
+            err, MXIO_EDATA,
+            "the label has %zu numbers, none had more than %zu when the loader was made",
+            count, width - MXIO_ROW_LEAD);
     out[0] = (float)params->data_shape.channels;
     out[1] = (float)size.height;
     out[2] = (float)size.width;
@@ -177,6 +184,7 @@ mxio_detlabel_write(const struct mxio_detlabel *label, const struct mxio_params 
     memcpy(out + MXIO_ROW_LEAD, label->numbers, count * sizeof *out);
     for (size_t i = MXIO_ROW_LEAD + count; i < width; i++)
         out[i] = (float)params->label_pad_value;
+    return MXIO_OK;
 }
 
 /* ---- the width of a row ---- */

@@ -64,10 +64,11 @@ mxio_detlabel_keep(struct mxio_detlabel *label,
 void
 mxio_detlabel_project(struct mxio_detlabel *label, struct mxio_box box);
 
-/* A row of params->label_width numbers, as settle left it, for an image of that size. */
-void
+/* A row of params->label_width numbers, as settle left it, for an image of that size.
+ * MXIO_EDATA when the label is wider: the file was changed since. */
+MXIO_MUST_USE enum mxio_status
 mxio_detlabel_write(const struct mxio_detlabel *label, const struct mxio_params *params,
-                    struct mxio_size size, float *out);
+                    struct mxio_size size, float *out, struct mxio_error *err);
 
 /*
  * Set params->label_width to that of a row: label_pad_width, or the widest label of the

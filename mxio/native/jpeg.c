@@ -46,7 +46,7 @@ mxio_jpeg_new_with(struct mxio_jpeg_ways ways, struct mxio_jpeg **out,
     jpeg->ways = ways;
     mxio_jpeg_fence_init(&jpeg->fence);
     const enum mxio_status status =
-        ways.plain ? mxio_plain_jpeg_new(&jpeg->plain, err) : MXIO_OK;
+        ways.plain || ways.second ? mxio_plain_jpeg_new(&jpeg->plain, err) : MXIO_OK;
     if (status != MXIO_OK) {
         mxio_jpeg_free(jpeg);
         return status;
@@ -108,7 +108,7 @@ mxio_jpeg_open(struct mxio_jpeg *jpeg, const uint8_t *bytes, size_t size, bool o
     jpeg->size = size;
     jpeg->shrunk_by = 1;
     jpeg->is_plain =
-        jpeg->plain != NULL && mxio_plain_jpeg_open(jpeg->plain, bytes, size, picture);
+        jpeg->ways.plain && mxio_plain_jpeg_open(jpeg->plain, bytes, size, picture);
     const enum mxio_status status = jpeg->is_plain ? MXIO_OK : open_codec(jpeg, err);
     if (status != MXIO_OK)
         return status;
@@ -345,13 +345,13 @@ decode_window(struct mxio_jpeg *jpeg, struct request *request, bool own,
     return status;
 }
 
-/* The same without libjpeg. *done is false when it is for libjpeg to judge. */
+/* The same without libjpeg. used.plain is false when it is for libjpeg to judge. */
 static enum mxio_status
-decode_plain(struct mxio_jpeg *jpeg, struct request *request, bool *done,
+decode_plain(struct mxio_jpeg *jpeg, struct request *request, bool insist,
              struct mxio_error *err)
 {
     const struct mxio_plain_wish wish = {request->channels, request->bgr,
-                                         request->window};
+                                         request->window, insist};
 
     request->left = 0;
     request->stride = (size_t)request->window.width * (size_t)request->channels;
@@ -361,7 +361,8 @@ decode_plain(struct mxio_jpeg *jpeg, struct request *request, bool *done,
                          err);
     return status != MXIO_OK
                ? status
-               : mxio_plain_jpeg_read(jpeg->plain, &wish, jpeg->rows.bytes, done, err);
+               : mxio_plain_jpeg_read(jpeg->plain, &wish, jpeg->rows.bytes,
+                                      &jpeg->used.plain, err);
 }
 
 /* The same with libjpeg, from the header on if that has not been read. */
@@ -380,6 +381,32 @@ decode_codec(struct mxio_jpeg *jpeg, struct request *request, struct mxio_error 
     return status;
 }
 
+/*
+ * libjpeg, which has found damage, looks beside the window, too; our own decoding does not.
+ * Which of them is asked first depends on the processor, and of a small picture on those
+ * before it. The verdict must not: what our own can read is good.
+ */
+static enum mxio_status
+decode_again(struct mxio_jpeg *jpeg, struct request *request, struct mxio_error *err)
+{
+    enum mxio_status status = MXIO_EDATA;
+    struct mxio_picture ignored;
+
+    if (jpeg->plain != NULL &&
+        mxio_plain_jpeg_open(jpeg->plain, jpeg->bytes, jpeg->size, &ignored)) {
+        status = decode_plain(jpeg, request, true, err);
+        return status == MXIO_OK && !jpeg->used.plain ? MXIO_EDATA : status;
+    }
+    /* Its tables have been seen by now. */
+    if (jpeg->used.entropy && !mxio_entropy_was_used(jpeg->entropy)) {
+        status = open_codec(jpeg, err);
+        if (status == MXIO_OK)
+            status = decode_window(jpeg, request, true, err);
+        jpeg_abort_decompress(&jpeg->codec);
+    }
+    return status;
+}
+
 enum mxio_status
 mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect window,
                struct mxio_view *out, struct mxio_error *err)
@@ -392,9 +419,11 @@ mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect 
 
     jpeg->used = (struct mxio_jpeg_ways){.plain = false};
     if (jpeg->is_plain)
-        status = decode_plain(jpeg, &request, &jpeg->used.plain, err);
+        status = decode_plain(jpeg, &request, false, err);
     if (status == MXIO_OK && !jpeg->used.plain)
         status = decode_codec(jpeg, &request, err);
+    if (status == MXIO_EDATA && jpeg->shrunk_by == 1)
+        err->status = status = decode_again(jpeg, &request, err);
     if (status != MXIO_OK)
         return status;
     struct mxio_view view = {.bytes =

@@ -26,6 +26,7 @@ mxio_jpeg_new(struct mxio_jpeg **out, struct mxio_error *err);
 struct mxio_jpeg_ways {
     bool plain;   /* all of it, of usual pictures */
     bool entropy; /* Huffman codes to coefficients */
+    bool second;  /* as plain, but only where libjpeg finds damage */
 };
 
 /* The same in these ways, whatever the self-test finds. For tests: all pixels and
@@ -58,7 +59,8 @@ mxio_jpeg_shrink(struct mxio_jpeg *jpeg, int by, struct mxio_picture *out,
 
 /*
  * Decode the window to 1 (gray) or 3 channels (blue first with `bgr`). Pixels are
- * exactly those of a full decode. Once per open.
+ * exactly those of a full decode. Damage beside the window may be met or not; which, is
+ * the same for all decoders of mxio_jpeg_new. Once per open.
  */
 MXIO_MUST_USE enum mxio_status
 mxio_jpeg_read(struct mxio_jpeg *jpeg, int channels, bool bgr, struct mxio_rect window,

@@ -98,15 +98,15 @@ learn_steps(struct mxio_plain_jpeg *plain, int number)
     steps->known = true;
 }
 
-/* False when a Huffman table is none. */
+/* False when a Huffman table is none, or not worth making yet. */
 static bool
-start_scan(struct mxio_plain_jpeg *plain)
+start_scan(struct mxio_plain_jpeg *plain, bool insist)
 {
     const struct mxio_jpeg_header *header = &plain->header;
     struct mxio_huffman_layout layout = {.restart_interval = header->restart_interval};
     bool whole = true;
 
-    mxio_huffman_cache_begin(&plain->tables, header->data_size);
+    mxio_huffman_cache_begin(&plain->tables, insist ? SIZE_MAX : header->data_size);
     for (int i = 0; i < header->component_count; i++) {
         const struct mxio_jpeg_component *component = &header->components[i];
         const struct mxio_jpeg_table *dc = &header->dc[component->dc];
@@ -139,19 +139,19 @@ at_most(int value, int bound)
     return value > bound ? bound : value;
 }
 
-/* Columns of MCUs with the window's samples, and one of chroma to each side. */
+/* Columns of MCUs with the window's samples, and those of chroma that count beside them. No
+ * more: of what libjpeg reads, with our entropy decoding, all of this is a part. */
 static void
 choose_columns(struct mxio_plain_jpeg *plain, struct mxio_rect window)
 {
     const struct mxio_jpeg_header *header = &plain->header;
     const int across = header->across;
     const int margin = across - 1;
-    const int width = (header->width + across - 1) / across;
-    const int first = window.x / across;
-    const int last = (window.x + window.width - 1) / across;
+    const int first = at_least(window.x - margin, 0);
+    const int last = at_most(window.x + window.width - 1 + margin, header->width - 1);
 
-    plain->first = at_least(first - margin, 0) / SIDE;
-    plain->last = at_most(last + margin, width - 1) / SIDE;
+    plain->first = first / across / SIDE;
+    plain->last = last / across / SIDE;
 }
 
 /* Room for the samples. */
@@ -374,7 +374,7 @@ mxio_plain_jpeg_read(struct mxio_plain_jpeg *plain, const struct mxio_plain_wish
 {
     *done = false;
     plain->component_count = wish->channels == 1 ? 1 : plain->header.component_count;
-    if (!start_scan(plain))
+    if (!start_scan(plain, wish->insist))
         return MXIO_OK;
     choose_columns(plain, wish->window);
     const enum mxio_status status = lay_out(plain, err);

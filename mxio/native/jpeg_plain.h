@@ -33,6 +33,7 @@ struct mxio_plain_wish {
     int channels;
     bool bgr;
     struct mxio_rect window; /* of the stored picture */
+    bool insist;             /* make tables for a small picture, too */
 };
 
 /*

@@ -131,11 +131,16 @@ find_out_all(struct mxio_jpeg_ways *ways, struct mxio_jpeg_words *words,
     enum mxio_status status =
         find_out((struct mxio_jpeg_ways){.entropy = true}, &ways->entropy, err);
     words->entropy = ways->entropy ? "own" : failed;
-    words->plain = "stock (no vector code for this processor)";
-    if (status != MXIO_OK || !mxio_kernels_best()->jpeg->pays)
+    if (status != MXIO_OK)
         return status;
-    status = find_out((struct mxio_jpeg_ways){.plain = true}, &ways->plain, err);
-    words->plain = ways->plain ? "own" : failed;
+    bool works;
+    status = find_out((struct mxio_jpeg_ways){.plain = true}, &works, err);
+    const bool pays = mxio_kernels_best()->jpeg->pays;
+    ways->plain = works && pays;
+    ways->second = works && !pays;
+    words->plain = !works ? failed
+                   : pays ? "own"
+                          : "stock (no vector code for this processor)";
     return status;
 }
 

@@ -85,7 +85,7 @@ mxio_loader_reject(struct mxio_loader *loader, const struct mxio_delivery *deliv
     mxio_reader_name_place(loader->reader, row->ask.place.offset, err);
     if (mxio_tickets_replaces(&loader->tickets, err->status))
         return replace_row(loader, delivery, row, number, err);
-    if (loader->params.on_error != MXIO_SKIP)
+    if (loader->params.on_error != MXIO_SKIP || err->status == MXIO_ENOMEM)
         return err->status;
     const enum mxio_wait wait =
         mxio_tickets_redo(&loader->tickets, mxio_loader_patience(loader), err);

@@ -10,6 +10,25 @@
 
 #define SIGNATURE_SIZE ((size_t)8)
 
+/* Memory for libpng. What it says when there is none is like any error of its own: a flag
+ * of the decoder or encoder tells them apart. */
+static png_voidp
+give_memory(png_structp codec, png_alloc_size_t size)
+{
+    bool *no_memory = png_get_mem_ptr(codec);
+    void *block = mxio_realloc(NULL, size); /* need not be zeroed */
+
+    *no_memory = *no_memory || block == NULL;
+    return block;
+}
+
+static void
+take_memory(png_structp codec, png_voidp block)
+{
+    (void)codec;
+    mxio_free(block);
+}
+
 struct mxio_png {
     struct mxio_plain_png plain;
     bool is_plain, only_libpng;
@@ -21,6 +40,7 @@ struct mxio_png {
     struct mxio_buffer row; /* a row that nobody wants */
     struct mxio_picture picture;
     jmp_buf back;
+    bool no_memory; /* libpng was refused some */
     struct mxio_error *err;
 };
 
@@ -29,7 +49,7 @@ on_error(png_structp codec, png_const_charp reason)
 {
     struct mxio_png *png = png_get_error_ptr(codec);
 
-    mxio_fail(png->err, MXIO_EDATA, "PNG: %s", reason);
+    mxio_fail(png->err, png->no_memory ? MXIO_ENOMEM : MXIO_EDATA, "PNG: %s", reason);
     longjmp(png->back, 1);
 }
 
@@ -118,12 +138,14 @@ open_libpng(struct mxio_png *png, struct mxio_error *err)
 {
     png->place = 0;
     png->err = err;
+    png->no_memory = false;
     if (setjmp(png->back)) {
         close_picture(png);
         return err->status;
     }
     png->codec =
-        png_create_read_struct(PNG_LIBPNG_VER_STRING, png, on_error, on_warning);
+        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, png, on_error, on_warning,
+                                 &png->no_memory, give_memory, take_memory);
     if (png->codec == NULL)
         return mxio_fail(err, MXIO_ENOMEM, "no memory for a PNG decoder");
     png->info = png_create_info_struct(png->codec);
@@ -134,6 +156,7 @@ open_libpng(struct mxio_png *png, struct mxio_error *err)
     png_set_read_fn(png->codec, png, give_bytes);
     png_set_user_limits(png->codec, MXIO_PNG_MAX_SIDE, MXIO_PNG_MAX_SIDE);
     png_set_chunk_malloc_max(png->codec, MXIO_PNG_MAX_TEXT);
+    png_set_chunk_cache_max(png->codec, 1); /* its word for: keep no texts at all */
     png_read_info(png->codec, png->info);
     png->picture =
         (struct mxio_picture){.width = (int)png_get_image_width(png->codec, png->info),
@@ -323,9 +346,10 @@ take_bytes(png_structp codec, png_bytep in, size_t size)
     if (size > encoder->size - encoder->used) {
         const size_t wanted = 2 * encoder->size + size;
         uint8_t *bytes = mxio_realloc(encoder->bytes, wanted);
-        encoder->no_memory = bytes == NULL;
-        if (bytes == NULL)
+        if (bytes == NULL) {
+            encoder->no_memory = true;
             png_error(codec, "no memory to encode");
+        }
         encoder->bytes = bytes;
         encoder->size = wanted;
     }
@@ -353,8 +377,9 @@ mxio_png_encode(const uint8_t *pixels, int width, int height, int channels, bool
 {
     struct encoder encoder = {.err = err};
     png_structp volatile codec =
-        png_create_write_struct(PNG_LIBPNG_VER_STRING, &encoder, on_encode_error,
-                                on_warning);
+        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &encoder, on_encode_error,
+                                  on_warning, &encoder.no_memory, give_memory,
+                                  take_memory);
     png_infop volatile info = codec == NULL ? NULL : png_create_info_struct(codec);
 
     if (info == NULL) {

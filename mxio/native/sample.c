@@ -233,7 +233,22 @@ read_record(struct mxio_sampler *sampler, const struct mxio_ask *ask,
     return status;
 }
 
-/* The plan of a sample; for detection also its label. */
+/* Another epoch may take another window of a picture. */
+static bool
+window_varies(const struct mxio_params *params)
+{
+    if (params->inter_method ==
+        10) /* each looks at pixels beside it as far as it must */
+        return true;
+    if (params->detect)
+        return params->rand_crop_prob > 0 || params->rand_pad_prob > 0;
+    return params->rand_crop || params->random_resized_crop ||
+           params->min_crop_size != params->max_crop_size ||
+           mxio_params_is_affine(params);
+}
+
+/* The plan of a sample; for detection also its label. What goes wrong from here on may be
+ * the plan's fault. */
 static enum mxio_status
 draw_plan(struct mxio_sampler *sampler, const struct mxio_ask *ask,
           struct mxio_size size, void *label, struct mxio_plan *out,
@@ -245,15 +260,16 @@ draw_plan(struct mxio_sampler *sampler, const struct mxio_ask *ask,
     const struct mxio_rng rng = mxio_rng_make(seed, ask->epoch, ask->record);
     struct mxio_detection detection;
 
+    err->by_plan = window_varies(params);
+    err->epoch = ask->epoch;
     if (!params->detect)
         return mxio_plan_draw(params, rng, size, out, err);
     const enum mxio_status status =
         mxio_detect_draw(params, rng, size, &sampler->boxes, &detection, err);
     if (status != MXIO_OK)
         return status;
-    mxio_detlabel_write(&sampler->boxes, params, detection.shown, label);
     *out = detection.plan;
-    return MXIO_OK;
+    return mxio_detlabel_write(&sampler->boxes, params, detection.shown, label, err);
 }
 
 static enum mxio_path
@@ -302,6 +318,7 @@ decode_and_augment(struct mxio_sampler *sampler, const struct mxio_ask *ask,
     if (status != MXIO_OK)
         return status;
     const struct mxio_rect window = mxio_plan_window(&plan);
+    err->by_plan = err->by_plan && jpeg; /* of a PNG all bytes count */
     status = jpeg ? mxio_jpeg_read(sampler->jpeg, channels, false, window, &view, err)
                   : mxio_png_read(sampler->png, channels, false, window, &view, err);
     sampler->spent.paths[path_taken(sampler, jpeg)]++;

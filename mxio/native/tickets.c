@@ -58,13 +58,13 @@ deal_row_locked(struct mxio_tickets *tickets, struct mxio_row *out,
     for (;;) {
         uint64_t epoch, position;
         bool found;
-        if (skip && tickets->share.count != MXIO_UNKNOWN &&
-            tickets->bad.count >= tickets->share.count)
-            return all_bad_locked(tickets, err);
         *turn = mxio_cursor_look(&tickets->cursor, &tickets->share.order,
                                  wishes != NULL ? tickets->wish_count
                                                 : tickets->share.count,
                                  &epoch, &position);
+        if (skip && tickets->share.count != MXIO_UNKNOWN &&
+            mxio_badlist_has_all(&tickets->bad, tickets->share.count, epoch))
+            return all_bad_locked(tickets, err);
         if (*turn == MXIO_TURN_TOO_BIG)
             return too_few_locked(tickets, err);
         if (*turn != MXIO_TURN_RECORD && *turn != MXIO_TURN_EXTRA)
@@ -84,7 +84,7 @@ deal_row_locked(struct mxio_tickets *tickets, struct mxio_row *out,
             return status;
         if (!found)
             continue;
-        if (!skip || !mxio_badlist_has(&tickets->bad, out->ask.record)) {
+        if (!skip || !mxio_badlist_has(&tickets->bad, out->ask.record, epoch)) {
             mxio_cursor_take(&tickets->cursor, *turn);
             return MXIO_OK;
         }
@@ -366,7 +366,7 @@ next_candidate_locked(struct mxio_tickets *tickets, struct mxio_row *row,
                 : position + 1;
         status = mxio_tickets_find_locked(tickets, epoch, position, row, &found, err);
         if (status == MXIO_OK && found &&
-            !mxio_badlist_has(&tickets->bad, row->ask.record)) {
+            !mxio_badlist_has(&tickets->bad, row->ask.record, epoch)) {
             *err = MXIO_NO_ERROR;
             return MXIO_OK;
         }

@@ -157,11 +157,56 @@ TEST(a_row_has_sizes_count_label_and_padding)
     params.label_pad_value = -2;
     READ(&label, &params, err, 2, 5, 1, .25F, .5F, .75F, 1);
 
-    mxio_detlabel_write(&label, &params, (struct mxio_size){4, 5}, row);
+    CHECK_OK(mxio_detlabel_write(&label, &params, (struct mxio_size){4, 5}, row, &err),
+             err);
 
     for (int i = 0; i < 14; i++)
         CHECK_NEAR(row[i], expected[i], 0);
     CHECK_NEAR(row[14], 99, 0);
+    mxio_detlabel_free(&label);
+    mxio_params_free(&params);
+}
+
+/* A file that was changed under the loader had the memory behind the row overwritten. */
+TEST(a_label_wider_than_any_before_is_refused)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_params params = params_for(1);
+    struct mxio_detlabel label = {.numbers = NULL};
+    float row[1] = {99};
+    params.label_width = 10;
+    READ(&label, &params, err, 2, 5, 1, .25F, .5F, .75F, 1);
+
+    CHECK_INT(mxio_detlabel_write(&label, &params, (struct mxio_size){4, 5}, row, &err),
+              MXIO_EDATA);
+
+    CHECK_SAYS(err.message, "has 7 numbers, none had more than 6 when");
+    CHECK_NEAR(row[0], 99, 0);
+    mxio_detlabel_free(&label);
+    mxio_params_free(&params);
+}
+
+/* As a float, its count was as large as the width of its header: it crashed. */
+TEST(a_header_wider_than_a_very_wide_label_is_refused)
+{
+    const uint32_t total = (1U << 24) + 3;
+    const float header = 0x1p24F + 4, object = 5;
+    const size_t size = 24 + (size_t)total * sizeof(float);
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_params params = params_for(1);
+    struct mxio_detlabel label = {.numbers = NULL};
+    struct mxio_imgrec record;
+    uint8_t *payload = calloc(1, size);
+    MUST(payload != NULL, "calloc");
+    mxio_store_u32(payload, total);
+    memcpy(payload + 24, &header, sizeof header);
+    memcpy(payload + 28, &object, sizeof object);
+    CHECK_OK(mxio_imgrec_parse(payload, size, &record, &err), err);
+
+    CHECK_INT(mxio_detlabel_read(&label, &params, NULL, &record, &err), MXIO_EDATA);
+
+    CHECK_SAYS(err.message, "width of its header, must be in [2, 16777219]");
+    free(payload);
     mxio_detlabel_free(&label);
     mxio_params_free(&params);
 }
@@ -469,6 +514,8 @@ main(void)
     RUN(a_mirrored_box_keeps_its_width);
     RUN(boxes_move_into_another_frame_and_are_clipped);
     RUN(a_row_has_sizes_count_label_and_padding);
+    RUN(a_label_wider_than_any_before_is_refused);
+    RUN(a_header_wider_than_a_very_wide_label_is_refused);
     RUN(a_label_that_is_none_is_refused_with_its_numbers);
     RUN(a_list_takes_the_place_of_packed_labels_whatever_its_lines_hold);
     RUN(a_line_of_a_list_that_cannot_be_read_is_named);

@@ -586,6 +586,51 @@ TEST(windows_do_not_mind_damage_beside_them)
     free_pair(&pair);
 }
 
+/* Of a window, by a decoder that has met the picture's tables, or not. */
+static enum mxio_status
+verdict_of(struct mxio_jpeg_ways kind, const struct bytes *met,
+           const struct bytes *made, struct mxio_rect window)
+{
+    struct mxio_error err = MXIO_NO_ERROR;
+    struct mxio_jpeg *jpeg = NULL;
+
+    MUST(mxio_jpeg_new_with(kind, &jpeg, &err) == MXIO_OK, err.message);
+    if (met != NULL)
+        (void)read_by(jpeg, met, 3, whole);
+    const enum mxio_status status = read_by(jpeg, made, 3, window).status;
+    mxio_jpeg_free(jpeg);
+    return status;
+}
+
+/* libjpeg, which had small pictures with new tables and those without vector code, minds
+ * damage beside a window: with on_error="skip" batches depended on threads. */
+TEST(the_verdict_on_a_window_does_not_depend_on_pictures_before)
+{
+    static const struct mxio_rect window = {20, 10, 11, 10};
+    static const struct mxio_jpeg_ways kinds[] = {{.plain = true, .entropy = true},
+                                                  {.entropy = true, .second = true}};
+    int good = 0;
+
+    for (int across = 1; across <= 2; across++) { /* 1: not plain */
+        const struct recipe recipe = {.width = 50,
+                                      .height = 41,
+                                      .stored = JCS_YCbCr,
+                                      .across = across,
+                                      .down = 2};
+        struct bytes made = make_jpeg(&recipe);
+        for (size_t size = scan_start(&made); size <= made.size; size += 3) {
+            const struct bytes cut = {.at = made.at, .size = size};
+            const enum mxio_status right = verdict_of(kinds[0], &made, &cut, window);
+            good += right == MXIO_OK && size < made.size - 30;
+            CHECK_INT(verdict_of(kinds[0], NULL, &cut, window), right);
+            CHECK_INT(verdict_of(kinds[1], &made, &cut, window), right);
+            CHECK_INT(verdict_of(kinds[1], NULL, &cut, window), right);
+        }
+        free(made.at);
+    }
+    CHECK(good > 100);
+}
+
 static enum mxio_status
 decode_twice(void *context, struct mxio_error *err)
 {
@@ -637,6 +682,7 @@ run_all(void)
     RUN(bytes_put_in_anywhere_get_the_same_verdict_and_pixels);
     RUN(stray_bytes_before_a_restart_marker_are_no_damage);
     RUN(windows_do_not_mind_damage_beside_them);
+    RUN(the_verdict_on_a_window_does_not_depend_on_pictures_before);
     RUN(every_failing_allocation_is_survived);
 }
 

@@ -701,6 +701,35 @@ TEST(foreign_pictures_that_the_caller_rejects_are_bad_records)
     }
 }
 
+/* With on_error="skip" the record was left out. */
+TEST(a_foreign_picture_that_memory_does_not_suffice_for_is_no_bad_record)
+{
+    const enum fate fates[4] = {FOREIGN, GOOD, GOOD, GOOD};
+    struct setting setting = {.path = file_with(fates, 4), .batch = 2};
+
+    for (setting.on_error = MXIO_RAISE; setting.on_error <= MXIO_REPLACE;
+         setting.on_error++) {
+        struct mxio_loader *loader = loader_of(&setting);
+        struct mxio_error err = MXIO_NO_ERROR, *bad = NULL;
+        struct mxio_delivery delivery;
+        enum mxio_wait wait;
+        size_t count = 91;
+        bool redo;
+        CHECK_OK(start(loader, &setting, &err), err);
+        CHECK_OK(next(loader, &wait, &delivery, &err), err);
+
+        mxio_fail(&err, MXIO_ENOMEM, "no memory");
+        CHECK_INT(mxio_loader_reject(loader, &delivery, &redo, &err), MXIO_ENOMEM);
+
+        CHECK(!redo);
+        CHECK_OK(mxio_loader_errors(loader, &bad, &count, &err), err);
+        CHECK_INT(count, 0);
+        mxio_free(bad);
+        mxio_block_release(delivery.block);
+        mxio_loader_free(loader);
+    }
+}
+
 TEST(without_a_foreign_row_there_is_nothing_to_answer)
 {
     const struct setting setting = {.path = file_with(NULL, 4), .batch = 2};
@@ -1385,6 +1414,7 @@ main(void)
     RUN(max_errors_bounds_what_is_put_up_with);
     RUN(foreign_pictures_that_the_caller_decodes_are_as_good);
     RUN(foreign_pictures_that_the_caller_rejects_are_bad_records);
+    RUN(a_foreign_picture_that_memory_does_not_suffice_for_is_no_bad_record);
     RUN(without_a_foreign_row_there_is_nothing_to_answer);
     RUN(an_epoch_is_entered_at_any_batch_and_shared_among_workers);
     RUN(a_new_start_in_mid_epoch_forgets_the_old_one);
