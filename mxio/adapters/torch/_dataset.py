@@ -9,7 +9,7 @@ from mxio import params
 from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
-from mxio.adapters.torch._batches import Tensors, Transform, checked, transformed
+from mxio.adapters.torch._batches import Tensors, Transform, transformed
 from mxio.adapters.torch._iterable import Epoch, EpochDataset
 from mxio.adapters.torch._readers import PARTIAL, Readers, Told, bind
 from mxio.adapters.torch._resume import Place, place_of
@@ -69,7 +69,7 @@ class ImageRecordDataset(Told, EpochDataset):
         process_group: Any = None,
         **options: Unpack[TorchOptions],
     ) -> None:
-        self._transform = checked(transform)
+        self._transform = params.function("transform", transform)
         with_mask = params.flag("with_mask", with_mask)
         bound, source = bind(
             type(self),

@@ -10,7 +10,7 @@ from mxio import _state, params
 from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
-from mxio.adapters.torch._batches import Tensors, Transform, checked, transformed
+from mxio.adapters.torch._batches import Tensors, Transform, transformed
 from mxio.adapters.torch._device import Copies, Sent, pinned
 from mxio.adapters.torch._readers import PARTIAL, Readers, Told, bind
 from mxio.errors import MxioError, ParameterError
@@ -90,7 +90,7 @@ class Loader(Told):
             with_mask=params.flag("with_mask", with_mask),
             channels_last=channels_last,
         )
-        self._transform = checked(transform)
+        self._transform = params.function("transform", transform)
         self._pin = _wants_pinned(pin_memory)
         self._copies = None if device is None else _copies_to(device)
         self._cursor = _state.Cursor()
