@@ -239,7 +239,7 @@ def test_the_getters_without_a_batch_say_what_to_call(batches: DataIter) -> None
         batches.getpad,
         batches.getindex,
     ):
-        with pytest.raises(RuntimeError, match="call iter_next"):
+        with pytest.raises(MxioError, match="call iter_next"):
             getter()
 
 
