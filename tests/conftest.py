@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
 import mxio
@@ -19,6 +20,15 @@ from mxio.recordio import IRHeader, MXIndexedRecordIO, pack
 # Programs that tests start import the mxio that is being tested, wherever they run.
 os.environ["PYTHONSAFEPATH"] = "1"
 os.environ["PYTHONPATH"] = str(Path(mxio.__file__).parents[1])
+
+# How long an example takes is the machine's matter; a fixture that a test of many
+# examples asks for serves all of them.
+settings.register_profile(
+    "mxio",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("mxio")
 
 Pixels = NDArray[np.uint8]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mxio
@@ -333,11 +333,7 @@ def test_a_damaged_input_gives_no_output(
     stratify=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=25)
 def test_parts_are_disjoint_and_as_large_as_asked(
     tmp_path: Path, many: DataSet, fractions: list[int], stratify: bool, seed: int
 ) -> None:

@@ -110,7 +110,7 @@ def test_a_record_is_augmented_as_without_a_view(photos: DataSet) -> None:
     np.testing.assert_array_equal(chosen, everything[[30, 4, 19]])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     chosen=st.lists(st.integers(0, 999), min_size=1, max_size=90, unique=True),
     world=st.integers(1, 4),

@@ -90,7 +90,7 @@ def test_batches_hold_what_those_of_an_image_loader_hold(
         assert all(batch.ordinals == batch for batch in last)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     world=st.integers(1, 5),
     parts=st.integers(1, 3),
@@ -143,7 +143,7 @@ def test_chunks_keep_neighbours_together(tmp_path: Path) -> None:
     assert 50 < steps.count(1) < 59
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     stop=st.integers(0, 11),
     batches=st.tuples(st.integers(1, 5), st.integers(1, 5)),
