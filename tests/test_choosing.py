@@ -20,19 +20,14 @@ import mxio
 from mxio.adapters.numpy import ImageRecordLoader
 from mxio.cli import main
 from mxio.errors import DataError, ParameterError
-from mxio.recordio import MXIndexedRecordIO, MXRecordIO
+from mxio.recordio import MXIndexedRecordIO
 from mxio.tools._source import NewKeys
-from tests.conftest import DataSet, encoded, picture, record, write_rec
+from tests.conftest import DataSet, encoded, payloads_of, picture, record, write_rec
 from tests.killing import check_moments
 from tests.small_disk import small_disk
 
 MAGIC = b"\x0a\x23\xd7\xce"
 GOLDEN = Path(__file__).parent / "golden/files"
-
-
-def payloads_of(rec: Path) -> list[bytes]:
-    with MXRecordIO(rec, "r") as reader:
-        return list(iter(reader.read, None))
 
 
 def by_key(rec: Path) -> dict[int, bytes]:

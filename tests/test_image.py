@@ -33,6 +33,7 @@ from mxio.image import (
 )
 from mxio.ndarray import NDArray, array
 from mxio.recordio import MXRecordIO, unpack
+from tests.conftest import difference
 
 GOLDEN = Path(__file__).parent / "golden" / "files"
 
@@ -62,11 +63,6 @@ def by_pillow(data: bytes, mode: str) -> npt.NDArray[np.uint8]:
     upright = PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(data)))
     assert upright is not None
     return np.asarray(upright.convert(mode))
-
-
-def difference(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> int:
-    assert first.shape == second.shape
-    return int(np.abs(first.astype(int) - second).max())
 
 
 # Decoding

@@ -2,8 +2,6 @@
 
 import json
 import logging
-import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +16,9 @@ from mxio.image import ImageDetIter, ImageIter
 from mxio.recordio import IRHeader, pack
 from tests.conftest import encoded, picture, write_rec
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 Boxes = npt.NDArray[np.float32]
-
-
-@pytest.fixture(autouse=True)
-def seeded() -> Iterator[None]:
-    states = random.getstate(), np.random.get_state()
-    random.seed(7)
-    np.random.seed(7)
-    yield
-    random.setstate(states[0])
-    np.random.set_state(states[1])
 
 
 def boxes(*rows: tuple[float, ...]) -> Boxes:

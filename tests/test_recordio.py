@@ -6,7 +6,6 @@ import math
 import multiprocessing
 import os
 import pickle
-import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -29,15 +28,11 @@ from mxio.recordio import (
     unpack,
     unpack_img,
 )
+from tests.conftest import difference
+from tests.conftest import record_part as part
 
 GOLDEN = Path(__file__).parent / "golden" / "files"
 MAGIC = bytes.fromhex("0a23d7ce")
-
-
-def part(cflag: int, data: bytes) -> bytes:
-    """One physical part of a record, as the format says."""
-    padding = bytes(-len(data) % 4)
-    return MAGIC + struct.pack("<I", cflag << 29 | len(data)) + data + padding
 
 
 def escaped(payload: bytes) -> bytes:
@@ -704,11 +699,6 @@ def decoded(encoded: Any, flag: int = -1) -> np.ndarray[Any, Any]:
     image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
     assert image is not None
     return np.asarray(image)
-
-
-def difference(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> int:
-    assert first.shape == second.shape
-    return int(np.abs(first.astype(int) - second).max())
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -20,13 +20,9 @@ from hypothesis import strategies as st
 from mxio import _salvage
 from mxio._salvage import Lost, Whole
 from tests.conftest import encoded, picture
+from tests.conftest import record_part as part
 
 MAGIC = struct.pack("<I", 0xCED7230A)
-
-
-def part(kind: int, payload: bytes) -> bytes:
-    head = MAGIC + struct.pack("<I", kind << 29 | len(payload))
-    return head + payload + bytes(-len(payload) % 4)
 
 
 def written(payload: bytes) -> bytes:

@@ -18,14 +18,6 @@ from mxio.recordio import IRHeader
 from tests.conftest import DataSet, epoch_ids, record, write_rec
 
 
-@pytest.fixture(scope="module")
-def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """23 payloads that are no images: b"0", b"1", ..."""
-    folder = tmp_path_factory.mktemp("notes")
-    rec, _, _ = write_rec(folder, (str(i).encode() for i in range(23)))
-    return rec
-
-
 def number_of(header: IRHeader, payload: bytes) -> int:
     assert payload.startswith(b"\x89PNG")
     return int(header.id) - 100
