@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, Self, Unpack
 import torch
 
 from mxio import _state, params
-from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
 from mxio.adapters.torch._batches import Tensors, Transform, transformed
@@ -155,15 +154,6 @@ class Loader(Told):
         if self._under_way():
             self._end("a state was loaded since it began")
         self._cursor.load(epoch, samples)
-
-    @property
-    def identities(self) -> Identities:
-        """Which records are whose, see `mxio.adapters.insightface.Identities`."""
-        return self._readers.get().identities
-
-    def close(self) -> None:
-        """Stop the threads. Batches handed out stay valid."""
-        self._readers.close()
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,6 @@ from torch.utils.data import Dataset, get_worker_info
 
 from mxio import params
 from mxio._epochs import check_epoch
-from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio.adapters.torch._batches import Tensors, Transform, transformed
 from mxio.adapters.torch._readers import Readers, Told, bind
@@ -119,15 +118,6 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
     def set_epoch(self, epoch: int) -> None:
         """The epoch of the augmentation from now on; running workers see it, too."""
         self._epoch[0] = check_epoch(epoch)
-
-    @property
-    def identities(self) -> Identities:
-        """Which records are whose, see `mxio.adapters.insightface.Identities`."""
-        return self._readers.get().identities
-
-    def close(self) -> None:
-        """Stop the threads of this process. Samples handed out stay valid."""
-        self._readers.close()
 
     def _places(self, numbers: Sequence[int]) -> NDArray[np.uint64]:
         places = np.array([operator.index(number) for number in numbers], np.int64)
