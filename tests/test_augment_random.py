@@ -1,4 +1,4 @@
-"""Distributions of every random augmentation, against the laws of mxnet.md, section 4.
+"""Distributions of every random augmentation, against MXNet's laws.
 
 Seeds are fixed: what passes once passes always. Limits are those that the law itself
 would exceed once in a thousand seeds.
@@ -89,7 +89,7 @@ def assert_unrelated(first: ArrayLike, second: ArrayLike) -> None:
 
 
 def decomposed(drawn: Sequence[dict[str, Any]]) -> NDArray[Any]:
-    """(degrees, hs, ws, shear) of each plan's matrix (mxnet.md 4.2)."""
+    """(degrees, hs, ws, shear) of each plan's matrix."""
     m = values(drawn, "matrix").astype(np.float64)
     angle = np.arctan2(-m[:, 3], m[:, 4])
     a, b = np.cos(angle), np.sin(angle)
@@ -332,7 +332,7 @@ def test_the_three_hls_shifts_are_unrelated() -> None:
         assert_unrelated(shift[:, one], shift[:, other])
 
 
-# The columns are the axes: what one normal adds to red, green, blue (mxnet.md 4.4).
+# The columns are the axes: what one normal adds to red, green, blue.
 AXES = np.array(
     [
         [55.46 * -0.5675, 4.794 * 0.7192, 1.148 * 0.4009],

@@ -39,7 +39,7 @@ def places(batches: Any) -> list[tuple[list[int], int]]:
     return [((batch.index - 100).tolist(), batch.pad) for batch in batches]
 
 
-# ---- the end of an epoch: mxnet.md 3.3 ----
+# ---- the end of an epoch ----
 
 
 def test_the_last_batch_is_completed_with_records_of_the_next_epoch(

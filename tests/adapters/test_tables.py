@@ -1,4 +1,4 @@
-"""MNISTIter, CSVIter, LibSVMIter: mxnet.md 3.5 to 3.7, the end of an epoch: 3.3."""
+"""MNISTIter, CSVIter, LibSVMIter: values, parts, and the end of an epoch."""
 
 import gc
 import gzip
@@ -57,7 +57,7 @@ def rows_of(batches: Any) -> list[tuple[list[int], int]]:
 TEN = "".join(f"{i}\n" for i in range(10))
 
 
-# ---- the end of an epoch: mxnet.md 3.3 ----
+# ---- the end of an epoch ----
 
 
 def test_the_last_batch_is_completed_and_the_next_epoch_starts_behind(
