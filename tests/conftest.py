@@ -1,5 +1,6 @@
 """Small data sets and helpers: `from tests.conftest import ...`."""
 
+import gc
 import os
 import random
 import struct
@@ -44,6 +45,12 @@ class DataSet(NamedTuple):
     labels: list[float]
     pixels: list[Pixels]
     offsets: list[int]
+
+
+def pytest_collection_finish() -> None:
+    """Modules live as long as the tests: the garbage collector may pass them over."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -954,7 +954,7 @@ print(time.time())
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A RecordIO file whose first batch takes seconds to decode."""
-    image = record(encoded(picture(0, 3000, 3000), ".jpg"))
+    image = record(encoded(np.tile(picture(0, 1000, 1000), (3, 3, 1)), ".jpg"))
     return write_rec(tmp_path_factory.mktemp("slow"), [image] * 200)[0]
 
 
