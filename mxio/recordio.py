@@ -45,8 +45,10 @@ IRHeader = namedtuple(  # type: ignore[name-match]
 
 HEADER = IRHeader  # the type's own name, by which pickle looks for it
 
-_IR_FORMAT = "<IfQQ"
-_IR_SIZE = struct.calcsize(_IR_FORMAT)
+_IR_FORMAT = "<IfQQ"  # as MXNet calls it
+IMAGE_HEADER = struct.Struct(_IR_FORMAT)
+"""Flag, label, id and id2, as they begin an image record."""
+_IR_SIZE = IMAGE_HEADER.size
 _PART_HEAD = 8  # bytes before the data of every part of a record
 
 
@@ -342,7 +344,7 @@ def unpack(s: bytes) -> tuple[IRHeader, bytes]:
     """
     if len(s) < _IR_SIZE:
         raise DataError(f"an image record has at least {_IR_SIZE} bytes, got {len(s)}")
-    header = IRHeader(*struct.unpack_from(_IR_FORMAT, s))
+    header = IRHeader(*IMAGE_HEADER.unpack_from(s))
     if header.flag == 0:
         return header, s[_IR_SIZE:]
     end = _IR_SIZE + 4 * header.flag
@@ -392,7 +394,7 @@ def unpack_img(s: bytes, iscolor: int = -1) -> tuple[IRHeader, npt.NDArray[Any] 
 
 def _pack_head(flag: int, label: Any, id_: int, id2: int) -> bytes:
     try:
-        return struct.pack(_IR_FORMAT, flag, label, id_, id2)
+        return IMAGE_HEADER.pack(flag, label, id_, id2)
     except (struct.error, OverflowError) as error:
         raise ParameterError(
             f"label {label!r}, id {id_!r}, id2 {id2!r} do not fit an image record "
