@@ -73,7 +73,7 @@ asan: ## C tests and pytest, address and undefined-behaviour sanitizers
 tsan: ## C tests, thread sanitizer
 	$(NATIVE) VARIANT=tsan test
 
-fuzz: ## one fuzz target: T=recordio (or marks, jpeg, png, rows), S=60 seconds
+fuzz: ## one target of tests/fuzz: T=recordio, S=60 seconds
 	$(NATIVE) VARIANT=fuzz fuzz T=$(T) S=$(S)
 
 cover: ## lines that no test reaches: C by gcov, Python by coverage

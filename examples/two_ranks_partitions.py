@@ -9,7 +9,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from mxio.adapters.torch import ImageRecordDataset
 from mxio.quickstart import pack_samples
 
 WORLD_SIZE = 2
@@ -17,6 +16,8 @@ WORLD_SIZE = 2
 
 def labels_of_rank(rank: int, rec: Path, lst: Path) -> list[int]:
     """What one training process would do; gives the labels that it saw."""
+    from mxio.adapters.torch import ImageRecordDataset  # torch: the parent needs none
+
     os.environ["RANK"] = str(rank)
     os.environ["WORLD_SIZE"] = str(WORLD_SIZE)
     dataset = ImageRecordDataset(

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from mxio._lists import Line
 from mxio.errors import DataError
+from mxio.recordio import IMAGE_HEADER
 
 __all__ = ["BadLine", "Entry", "EntryReader"]
 
-_HEADER = struct.Struct("<IfQQ")  # flag, label, id, id2
 _FLOAT32 = struct.Struct("<f")
 
 
@@ -63,11 +63,11 @@ class EntryReader:
 
     def _head(self, number: int, labels: list[float]) -> bytes:
         if not self._pack_label or len(labels) == 1:
-            return _HEADER.pack(0, labels[0], number, 0)
+            return IMAGE_HEADER.pack(0, labels[0], number, 0)
         # The C++ tool leaves the first label in the header too.
         first = 0.0 if self._width is None else labels[0]
         packed = struct.pack(f"<{len(labels)}f", *labels)
-        return _HEADER.pack(len(labels), first, number, 0) + packed
+        return IMAGE_HEADER.pack(len(labels), first, number, 0) + packed
 
     def _path(self, name: str) -> str:
         if self._width is None:

@@ -12,8 +12,8 @@ __all__ = ["read_index", "read_whole", "resolve"]
 
 
 def resolve(paths: str, parameter: str = "path_imgrec") -> list[str]:
-    """The files that `paths`, the value of `parameter`, names, in order: MXNet's rule
-    (mxnet.md 1.5), directories sorted.
+    """The files that `paths`, the value of `parameter`, names, in order: MXNet's
+    rule, directories sorted.
 
     Names are joined by ';'. Each is a file; or a manifest (NAME.mxio.json), for its
     files in order; or a directory, for all plain files in it; or a regular expression

@@ -24,6 +24,7 @@ from mxio._pace import Pace
 from mxio._records import Made, Records
 from mxio._task import Settings, Task, make_task
 from mxio.errors import DataError, ParameterError
+from mxio.params import TABLE
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Outputs", "PackReport", "discard", "pack_list", "pack_task", "read_done"]
 
 _LOOK_AHEAD = 4  # lines in work for each thread
-_THREADS_MAX = 1024
+_THREADS_MAX = TABLE["preprocess_threads"].high
 _SECONDS_BETWEEN_CHECKPOINTS = 5.0
 _CHECKPOINT_SHARE = 0.05  # of the time, at most
 _SCHEMA = 1  # of done-records

@@ -32,7 +32,6 @@ from mxio.recordio import unpack
 __all__ = ["Lost", "Whole", "parse", "picture_fault"]
 
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
-_RECORD_LIMIT = 1 << 29
 # Times the largest record so far: a longer one is not believed unless it is whole.
 _FAR = 64
 
@@ -165,7 +164,7 @@ class _Parser:
                 record.fault = "its length leads beyond the next record"
             elif record.head + HEAD_SIZE + record.length > self.size:
                 record.fault = "the file ends in it"
-            elif total >= _RECORD_LIMIT:
+            elif total > LENGTH_MASK:
                 record.fault = "it has 2^29 bytes or more"
             elif kind in (_FIRST, _MIDDLE) and record.length % 4 != 0:
                 record.fault = "a part of it is damaged"

@@ -36,7 +36,7 @@ _ROWS_WITHOUT_BAR = 1_000_000
 class LabelRange:
     """As `records=`: the records whose label is at least `start` and below `stop`.
 
-    Of several labels the first counts. Raises ValueError unless start < stop.
+    Of several labels the first counts. Raises ParameterError unless start < stop.
 
     >>> LabelRange(0, 100)
     LabelRange(start=0, stop=100)
@@ -47,7 +47,7 @@ class LabelRange:
 
     def __post_init__(self) -> None:
         if not self.start < self.stop:
-            raise ValueError(f"start must be below stop, got {self}")
+            raise ParameterError(f"start must be below stop, got {self}")
 
 
 Selection = (
@@ -163,7 +163,8 @@ class _Choice:
         try:
             return self._all().all()[chosen]
         except (TypeError, ValueError) as error:
-            raise type(error)(f"records: {error}, got {chosen}") from None
+            kind = ParameterError if isinstance(error, ValueError) else TypeError
+            raise kind(f"records: {error}, got {chosen}") from None
 
     def _keys(self, keys: NDArray[np.int64]) -> NDArray[np.uint64]:
         if self._records.keys is None:

@@ -1,13 +1,15 @@
 """The exceptions of mxio.
 
     RuntimeError
-    └── MxioError                 everything mxio raises on purpose; also MXNetError
+    └── MxioError                 what mxio raises on purpose; also MXNetError
         ├── ParameterError        a parameter has a wrong value (also a ValueError)
         ├── DataError             the input is damaged; says path, record, id, offset
         └── Mxio...Error          the system refused; each is also the matching OSError,
                                   such as FileNotFoundError (made on demand)
 
-An unknown or missing parameter is a plain TypeError.
+An unknown or missing parameter, and a value of a wrong type, are a plain TypeError.
+mxio.recordio raises what MXNet's does where a reader writes or a writer reads
+(AssertionError), and ValueError for a file that is closed.
 """
 
 import builtins
@@ -17,9 +19,7 @@ __all__ = ["DataError", "MXNetError", "MxioError", "ParameterError", "system_err
 
 
 class MxioError(RuntimeError):
-    """Whatever mxio raises on purpose; programs written for MXNet catch it as
-    MXNetError.
-    """
+    """What mxio raises on purpose; programs for MXNet catch it as MXNetError."""
 
 
 MXNetError = MxioError

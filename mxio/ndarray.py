@@ -21,7 +21,7 @@ import numpy.typing as npt
 from mxio._atomic import PendingFile, naming, publish
 from mxio._scalars import NumberArray
 from mxio.context import Context, current_context
-from mxio.errors import DataError
+from mxio.errors import DataError, ParameterError
 
 # `slice` is public, too, but would hide Python's own from who imports *.
 __all__ = [
@@ -83,9 +83,9 @@ class NDArray(NumberArray):
         return self.view(np.ndarray)
 
     def asscalar(self) -> Any:
-        """The one element as a NumPy scalar; ValueError unless there is exactly one."""
+        """The one element as a NumPy scalar; ParameterError unless there is one."""
         if self.size != 1:
-            raise ValueError(f"asscalar needs exactly 1 element, got {self.size}")
+            raise ParameterError(f"asscalar needs exactly 1 element, got {self.size}")
         return self.asnumpy().reshape(1)[0]
 
     def wait_to_read(self) -> None:
@@ -98,7 +98,7 @@ class NDArray(NumberArray):
     def copyto(self, other: NDArray | Context) -> NDArray:
         """Write the values into `other`, cast to its dtype; for a device, a new array.
 
-        ValueError unless the shapes are equal, TypeError when `other` is neither.
+        ParameterError unless the shapes are equal, TypeError when `other` is neither.
         """
         if isinstance(other, Context):
             return self.copy()
@@ -107,7 +107,9 @@ class NDArray(NumberArray):
                 f"copyto needs an NDArray or a Context, got {type(other).__name__}"
             )
         if other.shape != self.shape:
-            raise ValueError(f"copyto needs the shape {self.shape}, got {other.shape}")
+            raise ParameterError(
+                f"copyto needs the shape {self.shape}, got {other.shape}"
+            )
         np.copyto(other, self, casting="unsafe")
         return other
 
@@ -185,9 +187,11 @@ def _decoded_shape(shape: tuple[int, ...], codes: tuple[int, ...]) -> tuple[int,
                 del left[:1]
                 target.append(code)
             else:
-                raise ValueError(f"reshape knows the codes -4 to 0, got {code}")
+                raise ParameterError(f"reshape knows the codes -4 to 0, got {code}")
     except (IndexError, StopIteration, ZeroDivisionError):
-        raise ValueError(f"an array of shape {shape} has no axis for {codes}") from None
+        raise ParameterError(
+            f"an array of shape {shape} has no axis for {codes}"
+        ) from None
     return tuple(target)
 
 
@@ -296,12 +300,12 @@ def slice_axis(
 ) -> NDArray:
     """begin:end along one axis, negative numbers from its end; None is the end.
 
-    ValueError when `begin` or `end` is outside the axis.
+    ParameterError when `begin` or `end` is outside the axis.
     """
     length = data.shape[axis]
     for name, place in (("begin", begin), ("end", length if end is None else end)):
         if not -length <= place <= length:
-            raise ValueError(
+            raise ParameterError(
                 f"{name} must be in [{-length}, {length}], the length of axis {axis}, "
                 f"got {place}"
             )
@@ -325,8 +329,8 @@ def save(
     """Write an array, a list of arrays or a dict of named ones as an NDArray list file.
 
     The file appears under its name only when whole. Raises TypeError for what is no
-    array or has a dtype MXNet does not know, ValueError for 0-d arrays (the format has
-    no scalars), OSError naming the file.
+    array or has a dtype MXNet does not know, ParameterError for 0-d arrays (the format
+    has no scalars), OSError naming the file.
     """
     names: list[str] = []
     if isinstance(data, np.ndarray):
@@ -423,7 +427,7 @@ def _array_head(item: object, place: int) -> bytes:
         known = ", ".join(dtype.name for dtype in _FLAGS)
         raise TypeError(f"array {place} has dtype {item.dtype}; known: {known}")
     if item.ndim == 0:
-        raise ValueError(f"array {place} is a scalar; give it the shape (1,)")
+        raise ParameterError(f"array {place} is a scalar; give it the shape (1,)")
     shape = struct.pack(f"<i{item.ndim}q", item.ndim, *item.shape)
     return struct.pack("<Ii", _V2_MAGIC, 0) + shape + struct.pack("<iii", 1, 0, flag)
 

@@ -10,7 +10,7 @@ import math
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,11 +29,14 @@ __all__ = [
     "bind",
     "bind_rows",
     "flag",
+    "function",
     "refuse_unknown",
     "signature",
     "signature_of",
     "whole",
 ]
+
+_Function = TypeVar("_Function")
 
 MX = _core.FACE_MX
 NUMPY = _core.FACE_NUMPY
@@ -182,6 +185,14 @@ def flag(name: str, value: object) -> bool:
     TypeError for other types, ParameterError for other values.
     """
     return bool(_convert(_untabled(name, "FLAG"), value, text=True))
+
+
+def function(name: str, value: _Function) -> _Function:
+    """The same function, or None; TypeError for what cannot be called."""
+    if value is not None and not callable(value):
+        kind = type(value).__name__
+        raise TypeError(f"{name} must be callable, got {value!r} ({kind})")
+    return value
 
 
 def _untabled(name: str, kind: str) -> Param:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from mxio import _core
 from mxio._atomic import PendingFile, naming, publish
 from mxio._codec import decode_bgr, encode_bgr
-from mxio.errors import DataError
+from mxio.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -45,8 +45,10 @@ IRHeader = namedtuple(  # type: ignore[name-match]
 
 HEADER = IRHeader  # the type's own name, by which pickle looks for it
 
-_IR_FORMAT = "<IfQQ"
-_IR_SIZE = struct.calcsize(_IR_FORMAT)
+_IR_FORMAT = "<IfQQ"  # as MXNet calls it
+IMAGE_HEADER = struct.Struct(_IR_FORMAT)
+"""Flag, label, id and id2, as they begin an image record."""
+_IR_SIZE = IMAGE_HEADER.size
 _PART_HEAD = 8  # bytes before the data of every part of a record
 
 
@@ -68,9 +70,9 @@ class MXRecordIO:
     >>> MXRecordIO("numbers.rec", "r").read()
     b'one'
 
-    flag: "r" to read, "w" to write; ValueError otherwise. Readers may be pickled, and
-    used in forked children. Using a closed file raises ValueError, reading a writer or
-    writing to a reader AssertionError.
+    flag: "r" to read, "w" to write; ParameterError otherwise. Readers may be pickled,
+    and used in forked children. Using a closed file raises ValueError, reading a writer
+    or writing to a reader AssertionError.
     """
 
     is_open = False
@@ -84,7 +86,7 @@ class MXRecordIO:
     def open(self) -> None:
         """Open at the start; a file that is open is closed first."""
         if self.flag not in ("r", "w"):
-            raise ValueError(f'Invalid flag {self.flag!r}: must be "r" or "w"')
+            raise ParameterError(f'Invalid flag {self.flag!r}: must be "r" or "w"')
         self.close()
         self.writable = self.flag == "w"
         self._position = 0
@@ -234,7 +236,7 @@ class MXIndexedRecordIO(MXRecordIO):
     def open(self) -> None:
         """Open both files; a reader reads its whole index."""
         if self.flag == "w" and _same_name(self.idx_path, self.uri):
-            raise ValueError(
+            raise ParameterError(
                 f"index and records must be two files, got {self.uri} twice"
             )
         super().open()
@@ -280,13 +282,15 @@ class MXIndexedRecordIO(MXRecordIO):
     def write_idx(self, idx: Any, buf: Buffer) -> None:
         """Append a record and its line in the index.
 
-        The key becomes key_type(idx); ValueError if its text is empty or holds a tab or
-        an end of line. See `write` for the rest.
+        The key becomes key_type(idx); ParameterError if its text is empty or holds a
+        tab or an end of line. See `write` for the rest.
         """
         key = self.key_type(idx)
         text = str(key)
         if not text.strip() or any(mark in text for mark in "\t\r\n"):
-            raise ValueError(f"a key must be one word or line of text, got {text!r}")
+            raise ParameterError(
+                f"a key must be one word or line of text, got {text!r}"
+            )
         position = self.tell()
         self.write(buf)
         try:
@@ -322,7 +326,7 @@ def pack(header: Sequence[Any], s: bytes) -> bytes:
 
     A number as label is stored in the head, with flag 0. Anything else is stored behind
     it as float32 values, flattened, and flag is their count; the flag given is ignored.
-    Raises ValueError for ids that are no unsigned 64-bit numbers and labels beyond
+    Raises ParameterError for ids that are no unsigned 64-bit numbers and labels beyond
     float32.
     """
     _, label, id_, id2 = header
@@ -340,7 +344,7 @@ def unpack(s: bytes) -> tuple[IRHeader, bytes]:
     """
     if len(s) < _IR_SIZE:
         raise DataError(f"an image record has at least {_IR_SIZE} bytes, got {len(s)}")
-    header = IRHeader(*struct.unpack_from(_IR_FORMAT, s))
+    header = IRHeader(*IMAGE_HEADER.unpack_from(s))
     if header.flag == 0:
         return header, s[_IR_SIZE:]
     end = _IR_SIZE + 4 * header.flag
@@ -390,9 +394,9 @@ def unpack_img(s: bytes, iscolor: int = -1) -> tuple[IRHeader, npt.NDArray[Any] 
 
 def _pack_head(flag: int, label: Any, id_: int, id2: int) -> bytes:
     try:
-        return struct.pack(_IR_FORMAT, flag, label, id_, id2)
+        return IMAGE_HEADER.pack(flag, label, id_, id2)
     except (struct.error, OverflowError) as error:
-        raise ValueError(
+        raise ParameterError(
             f"label {label!r}, id {id_!r}, id2 {id2!r} do not fit an image record "
             f"(float32, and whole numbers from 0 to 2**64 - 1): {error}"
         ) from None

@@ -1,24 +1,37 @@
 """Small data sets and helpers: `from tests.conftest import ...`."""
 
+import gc
 import os
+import random
+import struct
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
 import mxio
 from mxio.io import ImageRecordIter
-from mxio.recordio import IRHeader, MXIndexedRecordIO, pack
+from mxio.recordio import IRHeader, MXIndexedRecordIO, MXRecordIO, pack
 
 # Programs that tests start import the mxio that is being tested, wherever they run.
 os.environ["PYTHONSAFEPATH"] = "1"
 os.environ["PYTHONPATH"] = str(Path(mxio.__file__).parents[1])
+
+# How long an example takes is the machine's matter; a fixture that a test of many
+# examples asks for serves all of them.
+settings.register_profile(
+    "mxio",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("mxio")
 
 Pixels = NDArray[np.uint8]
 
@@ -32,6 +45,12 @@ class DataSet(NamedTuple):
     labels: list[float]
     pixels: list[Pixels]
     offsets: list[int]
+
+
+def pytest_collection_finish() -> None:
+    """Modules live as long as the tests: the garbage collector may pass them over."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -156,3 +175,39 @@ def run_python(
     """
     command = [sys.executable, "-W", warnings, "-c", program, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+
+
+def difference(first: NDArray[Any], second: NDArray[Any]) -> int:
+    """Largest difference of two arrays of one shape, in levels."""
+    assert first.shape == second.shape
+    return int(np.abs(first.astype(int) - second).max())
+
+
+def payloads_of(rec: Path) -> list[bytes]:
+    with MXRecordIO(rec, "r") as reader:
+        return list(iter(reader.read, None))
+
+
+def record_part(kind: int, data: bytes) -> bytes:
+    """One physical part of a record, as the format says."""
+    head = struct.pack("<II", 0xCED7230A, kind << 29 | len(data))
+    return head + data + bytes(-len(data) % 4)
+
+
+@pytest.fixture(scope="session")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """23 payloads that are no images: b"0", b"1", ..."""
+    folder = tmp_path_factory.mktemp("notes")
+    rec, _, _ = write_rec(folder, (str(i).encode() for i in range(23)))
+    return rec
+
+
+@pytest.fixture
+def seeded() -> Iterator[None]:
+    """Python's and NumPy's global generators from a known state."""
+    states = random.getstate(), np.random.get_state()
+    random.seed(7)
+    np.random.seed(7)
+    yield
+    random.setstate(states[0])
+    np.random.set_state(states[1])

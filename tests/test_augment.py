@@ -1,4 +1,4 @@
-"""Pixels of every augmentation, against OpenCV and NumPy (mxnet.md, section 4)."""
+"""Pixels of every augmentation, against OpenCV and NumPy."""
 
 import math
 from pathlib import Path
@@ -181,7 +181,7 @@ def matrix_of(
     shear: float = 0,
     canvas: tuple[float, float] | None = None,
 ) -> NDArray[np.float32]:
-    """mxnet.md 4.2."""
+    """MXNet's matrix of rotation, shear, scale and stretch."""
     a, b = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     hs = 2 * scale / (1 + ratio)
     ws = ratio * hs
@@ -388,7 +388,7 @@ def gray_of(image: Pixels) -> NDArray[Any]:
 
 
 def jittered(image: Pixels, plan: dict[str, Any]) -> Pixels:
-    """The colours of the image by the formulas of mxnet.md 4.4; alpha is left alone."""
+    """The colours of the image by MXNet's formulas; alpha is left alone."""
     out = image.copy()
     colours = min(image.shape[2], 3)
     for step in plan["order"]:

@@ -13,26 +13,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mxio
 from mxio.adapters.numpy import ImageRecordLoader
 from mxio.cli import main
 from mxio.errors import DataError, ParameterError
-from mxio.recordio import MXIndexedRecordIO, MXRecordIO
+from mxio.recordio import MXIndexedRecordIO
 from mxio.tools._source import NewKeys
-from tests.conftest import DataSet, encoded, picture, record, write_rec
+from tests.conftest import DataSet, encoded, payloads_of, picture, record, write_rec
 from tests.killing import check_moments
 from tests.small_disk import small_disk
 
 MAGIC = b"\x0a\x23\xd7\xce"
 GOLDEN = Path(__file__).parent / "golden/files"
-
-
-def payloads_of(rec: Path) -> list[bytes]:
-    with MXRecordIO(rec, "r") as reader:
-        return list(iter(reader.read, None))
 
 
 def by_key(rec: Path) -> dict[int, bytes]:
@@ -333,11 +328,7 @@ def test_a_damaged_input_gives_no_output(
     stratify=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=25)
 def test_parts_are_disjoint_and_as_large_as_asked(
     tmp_path: Path, many: DataSet, fractions: list[int], stratify: bool, seed: int
 ) -> None:

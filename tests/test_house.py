@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -178,11 +179,23 @@ def test_importing_mxio_loads_no_heavy_package() -> None:
 
 
 @pytest.mark.parametrize(
+    "page",
+    ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "bench/README.md"]
+    + [str(page.relative_to(ROOT)) for page in sorted(ROOT.glob("docs/**/*.md"))],
+)
+def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
+
+    where = (ROOT / page).parent
+    assert [link for link in links if not (where / link).exists()] == []
+
+
+@pytest.mark.parametrize(
     "pattern",
     [
         *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),
         *("docs/architecture.md", "docs/parameters.md"),
-        *(f"docs/decisions/{number:04}-*.md" for number in range(1, 7)),
+        *(f"docs/decisions/{number:04}-*.md" for number in range(1, 14)),
     ],
 )
 def test_every_promised_document_is_there_once(pattern: str) -> None:

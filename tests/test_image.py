@@ -14,7 +14,7 @@ import PIL.Image
 import PIL.ImageOps
 import pytest
 
-from mxio.errors import DataError
+from mxio.errors import DataError, ParameterError
 from mxio.image import (
     center_crop,
     color_normalize,
@@ -33,6 +33,7 @@ from mxio.image import (
 )
 from mxio.ndarray import NDArray, array
 from mxio.recordio import MXRecordIO, unpack
+from tests.conftest import difference
 
 GOLDEN = Path(__file__).parent / "golden" / "files"
 
@@ -62,11 +63,6 @@ def by_pillow(data: bytes, mode: str) -> npt.NDArray[np.uint8]:
     upright = PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(data)))
     assert upright is not None
     return np.asarray(upright.convert(mode))
-
-
-def difference(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> int:
-    assert first.shape == second.shape
-    return int(np.abs(first.astype(int) - second).max())
 
 
 # Decoding
@@ -165,7 +161,7 @@ def test_a_truncated_image_is_a_data_error(kind: str) -> None:
 
 @pytest.mark.parametrize("flag", [-1, 2])
 def test_another_flag_is_refused(flag: int) -> None:
-    with pytest.raises(ValueError, match=f"0 .gray. or 1 .colour., got {flag}"):
+    with pytest.raises(ParameterError, match=f"0 .gray. or 1 .colour., got {flag}"):
         imdecode(encoded(photo(), "PNG"), flag)
 
 
@@ -268,18 +264,18 @@ def test_other_types_are_resized_too(dtype: type) -> None:
 
 @pytest.mark.parametrize("interp", [-1, 5, 8, 11])
 def test_an_unknown_interpolation_is_refused(interp: int) -> None:
-    with pytest.raises(ValueError, match=f"interp must be one of .*, got {interp}"):
+    with pytest.raises(ParameterError, match=f"interp must be one of .*, got {interp}"):
         imresize(photo(), 9, 9, interp)
 
 
 @pytest.mark.parametrize(("w", "h"), [(0, 5), (5, -1)])
 def test_an_empty_size_is_refused(w: int, h: int) -> None:
-    with pytest.raises(ValueError, match="w and h must be >= 1"):
+    with pytest.raises(ParameterError, match="w and h must be >= 1"):
         imresize(photo(), w, h)
 
 
 def test_an_image_without_three_axes_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"\(h, w, c\).*\(40, 56\)"):
+    with pytest.raises(ParameterError, match=r"\(h, w, c\).*\(40, 56\)"):
         imresize(photo()[:, :, 0], 5, 5)
 
 
@@ -324,7 +320,7 @@ def test_opencv_is_not_imported_before_it_is_needed() -> None:
 
 
 def test_a_type_that_opencv_cannot_resize_is_a_value_error() -> None:
-    with pytest.raises(ValueError, match="OpenCV cannot resize"):
+    with pytest.raises(ParameterError, match="OpenCV cannot resize"):
         imresize(photo().astype(np.int64), 9, 9)
 
 
@@ -348,7 +344,7 @@ def test_out_receives_the_pixels(tmp_path: Path) -> None:
 
 
 def test_an_out_of_another_shape_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"out must have shape \(20, 28, 3\)"):
+    with pytest.raises(ParameterError, match=r"out must have shape \(20, 28, 3\)"):
         imresize(photo(), 28, 20, out=array(np.zeros((20, 20, 3))))
 
 
@@ -405,7 +401,9 @@ def test_a_border_of_floats_is_not_rounded() -> None:
 def test_a_wrong_border_is_refused(
     margins: tuple[int, int, int, int], kind: int
 ) -> None:
-    with pytest.raises(ValueError, match=r"type must be 0 to 4|margins must be >= 0"):
+    with pytest.raises(
+        ParameterError, match=r"type must be 0 to 4|margins must be >= 0"
+    ):
         copyMakeBorder(photo(4, 4), *margins, type=kind)
 
 
@@ -449,7 +447,9 @@ def test_a_fixed_crop_is_resized_unless_it_has_the_size(size: Any) -> None:
 
 
 def test_a_crop_beside_the_image_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"3 x 4 at \(56, 0\) has no pixel.*56 x 40"):
+    with pytest.raises(
+        ParameterError, match=r"3 x 4 at \(56, 0\) has no pixel.*56 x 40"
+    ):
         fixed_crop(photo(), 56, 0, 3, 4)
 
 
@@ -642,11 +642,23 @@ def test_a_batch_is_rotated_image_by_image() -> None:
 @pytest.mark.parametrize(
     ("image", "angle", "zooms", "kind", "sentence"),
     [
-        (floats(1, 4, 4), 1, (True, True), ValueError, "zoom_in and zoom_out"),
+        (floats(1, 4, 4), 1, (True, True), ParameterError, "zoom_in and zoom_out"),
         (np.ones((1, 4, 4)), 1, (False, False), TypeError, "float32, got float64"),
         (floats(1, 4, 4), [1], (False, False), TypeError, "one image needs one angle"),
-        (floats(2, 1, 4, 4), [1], (False, False), ValueError, "2 images need 2 angles"),
-        (floats(4, 4), 1, (False, False), ValueError, r"\(c, h, w\) or \(n, c, h, w\)"),
+        (
+            floats(2, 1, 4, 4),
+            [1],
+            (False, False),
+            ParameterError,
+            "2 images need 2 angles",
+        ),
+        (
+            floats(4, 4),
+            1,
+            (False, False),
+            ParameterError,
+            r"\(c, h, w\) or \(n, c, h, w\)",
+        ),
     ],
 )
 def test_wrong_rotations_are_refused(

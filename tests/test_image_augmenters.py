@@ -3,7 +3,6 @@
 import colorsys
 import json
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,9 @@ import pytest
 from mxio import image
 from mxio.errors import ParameterError
 from mxio.ndarray import NDArray, array
+
+pytestmark = pytest.mark.usefixtures("seeded")
+
 
 LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -24,16 +26,6 @@ def picture(height: int = 12, width: int = 16) -> npt.NDArray[np.uint8]:
 
 def as_floats(height: int = 12, width: int = 16) -> NDArray:
     return array(picture(height, width))
-
-
-@pytest.fixture(autouse=True)
-def seeded() -> Iterator[None]:
-    states = random.getstate(), np.random.get_state()
-    random.seed(7)
-    np.random.seed(7)
-    yield
-    random.setstate(states[0])
-    np.random.set_state(states[1])
 
 
 def drawn(level: float, count: int = 1) -> list[float]:

@@ -2,8 +2,6 @@
 
 import json
 import logging
-import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +16,9 @@ from mxio.image import ImageDetIter, ImageIter
 from mxio.recordio import IRHeader, pack
 from tests.conftest import encoded, picture, write_rec
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 Boxes = npt.NDArray[np.float32]
-
-
-@pytest.fixture(autouse=True)
-def seeded() -> Iterator[None]:
-    states = random.getstate(), np.random.get_state()
-    random.seed(7)
-    np.random.seed(7)
-    yield
-    random.setstate(states[0])
-    np.random.set_state(states[1])
 
 
 def boxes(*rows: tuple[float, ...]) -> Boxes:
@@ -163,9 +153,9 @@ def test_padding_keeps_to_its_ranges_and_moves_the_boxes() -> None:
         areas.append(height * width / 2000)
         y, x = np.argwhere(out[:, :, 2] == 0)[0]
         assert np.array_equal(out[y : y + 40, x : x + 50], source)
-        assert out[out[:, :, 2] != 0].tolist() == [[250, 251, 252]] * (
-            height * width - 2000
-        )
+        padded = out[out[:, :, 2] != 0]
+        assert padded.shape == (height * width - 2000, 3)
+        assert (padded == (250, 251, 252)).all()
         expected = in_pixels(label, 40, 50)[0] + [x, y, x, y]
         np.testing.assert_allclose(
             in_pixels(moved, height, width)[0], expected, atol=1e-3
@@ -340,7 +330,7 @@ def test_wrong_settings_are_refused(make: Any, sentence: str) -> None:
 
 
 def test_only_det_augmenters_can_be_selected_from() -> None:
-    with pytest.raises(ValueError, match="must hold DetAugmenters"):
+    with pytest.raises(ParameterError, match="must hold DetAugmenters"):
         image.DetRandomSelectAug([image.CastAug()])  # type: ignore[list-item]  # tested
 
 
@@ -483,6 +473,17 @@ def test_an_epoch_without_a_valid_image_ends_with_an_error(
         batches.next()
 
 
+def test_a_wrong_value_in_an_augmenter_is_no_invalid_image(tmp_path: Path) -> None:
+    class Empty(image.DetAugmenter):
+        def __call__(self, src: Any, label: Any) -> tuple[Any, Any]:
+            return image.imresize(src, 0, 8), label
+
+    batches = det_iter(tmp_path, LABELS, aug_list=[Empty()])
+
+    with pytest.raises(ParameterError, match="w and h must be >= 1, got 0 and 8"):
+        batches.next()
+
+
 def test_filling_a_batch_ends_when_nothing_more_is_valid(tmp_path: Path) -> None:
     class Once(ImageDetIter):
         seen = 0
@@ -592,7 +593,7 @@ def test_own_augmenters_stay_when_the_shape_changes(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_shapes_are_refused(tmp_path: Path, shapes: Any, sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(ParameterError, match=sentence):
         det_iter(tmp_path).reshape(**shapes)
 
 
@@ -618,7 +619,7 @@ def test_only_like_iterators_can_be_synchronised(tmp_path: Path) -> None:
     train = det_iter(tmp_path)
     wide = det_iter(tmp_path, [[2, 6, 0, 0, 0, 1, 1, 9]])
 
-    with pytest.raises(ValueError, match="objects have 5 numbers here, 6 in it"):
+    with pytest.raises(ParameterError, match="objects have 5 numbers here, 6 in it"):
         train.sync_label_shape(wide)
     with pytest.raises(TypeError, match="must be an ImageDetIter, got int"):
         train.sync_label_shape(3)  # type: ignore[arg-type]  # what is being tested
@@ -641,7 +642,7 @@ def test_augmenters_that_add_objects_are_told_so(tmp_path: Path) -> None:
         ({"label_width": 2}, TypeError, "ImageDetIter has no parameter 'label_width'"),
         ({"aug_list": [], "hue": 1}, ParameterError, "hue has no effect beside"),
         ({"rand_pad": 2}, ParameterError, r"rand_pad must be in \[0, 1\], got 2"),
-        ({"data_shape": (1, 8, 8)}, ValueError, "must be"),
+        ({"data_shape": (1, 8, 8)}, ParameterError, "must be"),
         ({"batch_size": 0}, ParameterError, "batch_size must be >= 1"),
     ],
 )

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as arrays
 import mxio
 from mxio import context, ndarray, recordio
 from mxio.context import Context
-from mxio.errors import DataError, MxioError
+from mxio.errors import DataError, MxioError, ParameterError
 from mxio.ndarray import NDArray
 
 GOLDEN = Path(__file__).parent / "golden" / "files"
@@ -75,7 +75,7 @@ def test_mxnets_methods_are_there() -> None:
 
     assert (array.asscalar(), type(array.asscalar())) == (5.0, np.float32)
     assert (str(array.context), array.ctx.device_type) == ("cpu(0)", "cpu")
-    with pytest.raises(ValueError, match="exactly 1 element, got 2"):
+    with pytest.raises(ParameterError, match="exactly 1 element, got 2"):
         ndarray.array([1, 2]).asscalar()
 
 
@@ -334,9 +334,9 @@ def test_one_axis_is_sliced_from_begin_to_end(
 def test_a_slice_beyond_its_axis_is_refused() -> None:
     array = ndarray.array(BLOCK)
 
-    with pytest.raises(ValueError, match=r"end must be in \[-4, 4\], .* got 9"):
+    with pytest.raises(ParameterError, match=r"end must be in \[-4, 4\], .* got 9"):
         array.slice_axis(2, 0, 9)
-    with pytest.raises(ValueError, match=r"begin must be in \[-2, 2\], .* got -3"):
+    with pytest.raises(ParameterError, match=r"begin must be in \[-2, 2\], .* got -3"):
         ndarray.slice_axis(array, 0, -3, None)
 
 
@@ -398,7 +398,7 @@ def test_copyto_casts_into_the_other_array() -> None:
 @pytest.mark.parametrize(
     ("other", "kind", "message"),
     [
-        (ndarray.zeros(3), ValueError, r"needs the shape \(1,\), got \(3,\)"),
+        (ndarray.zeros(3), ParameterError, r"needs the shape \(1,\), got \(3,\)"),
         (5, TypeError, "needs an NDArray or a Context, got int"),
     ],
 )
@@ -647,7 +647,7 @@ def test_changed_bytes_give_arrays_or_a_data_error(
         ([np.array(["text"])], TypeError, "array 0 has dtype <U4; known: float32"),
         ([VALUES.astype(complex)], TypeError, "complex128"),
         (np.float32(1) + np.zeros(()), TypeError, "float"),
-        (np.zeros(()), ValueError, r"scalar; give it the shape \(1,\)"),
+        (np.zeros(()), ParameterError, r"scalar; give it the shape \(1,\)"),
         ({1: VALUES}, TypeError, r"names of arrays must be text, got 1 \(int\)"),
     ],
 )

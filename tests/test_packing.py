@@ -21,6 +21,7 @@ from mxio._packing import pack_list
 from mxio._recipe import Recipe
 from mxio._records import Made
 from mxio.errors import DataError, MxioError
+from tests.conftest import difference
 from tests.im2rec_files import decoded, pairs, photo, record, write_image, write_list
 
 GOLDEN = Path(__file__).parent / "golden" / "files"
@@ -35,11 +36,6 @@ def packed_image(
     pack_list(lst, folder, folder / "out.rec", **settings)
     [(_, data)] = pairs(folder / "out.rec")
     return decoded(data)
-
-
-def difference(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> int:
-    assert first.shape == second.shape
-    return int(np.abs(first.astype(int) - second).max())
 
 
 # Lines

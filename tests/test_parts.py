@@ -55,7 +55,7 @@ def count(paths: list[str], parts: int, part: int, index: bytes | None) -> int:
     return loader.count()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(FILES, st.integers(1, 9))
 def test_parts_by_bytes_hold_every_record_once(
     sizes: list[list[int]], parts: int
@@ -77,7 +77,7 @@ def test_parts_by_bytes_hold_every_record_once(
     assert sum(counts) == len(starts)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(FILES, st.integers(1, 9))
 def test_parts_by_index_hold_every_record_once(
     sizes: list[list[int]], parts: int

@@ -71,7 +71,7 @@ def test_a_program_of_one_process(
 # What torchrun does, without importing torch once more for each rank.
 FORKED = """
 import os, socket, sys
-import torch.distributed.fsdp, torch.nn.parallel
+import torch._dynamo, torch.distributed.fsdp, torch.nn.parallel  # or each rank would
 import mxio.adapters.torch
 for program in sys.argv[1:]:
     with socket.socket() as free:

@@ -15,14 +15,9 @@ import pytest
 from mxio import _core
 from mxio.errors import DataError
 from mxio.recordio import MXIndexedRecordIO, MXRecordIO
+from tests.conftest import record_part as part
 
 MAGIC = bytes.fromhex("0a23d7ce")
-
-
-def part(cflag: int, data: bytes) -> bytes:
-    """One physical part of a record, as the format says."""
-    padding = bytes(-len(data) % 4)
-    return MAGIC + struct.pack("<I", cflag << 29 | len(data)) + data + padding
 
 
 def payload_of(number: int, size: int) -> bytes:

@@ -6,7 +6,6 @@ import math
 import multiprocessing
 import os
 import pickle
-import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxio.errors import DataError, MxioError
+from mxio.errors import DataError, MxioError, ParameterError
 from mxio.recordio import (
     IRHeader,
     MXIndexedRecordIO,
@@ -29,15 +28,11 @@ from mxio.recordio import (
     unpack,
     unpack_img,
 )
+from tests.conftest import difference
+from tests.conftest import record_part as part
 
 GOLDEN = Path(__file__).parent / "golden" / "files"
 MAGIC = bytes.fromhex("0a23d7ce")
-
-
-def part(cflag: int, data: bytes) -> bytes:
-    """One physical part of a record, as the format says."""
-    padding = bytes(-len(data) % 4)
-    return MAGIC + struct.pack("<I", cflag << 29 | len(data)) + data + padding
 
 
 def escaped(payload: bytes) -> bytes:
@@ -236,7 +231,7 @@ def test_texts_can_be_keys(tmp_path: Path) -> None:
 def test_a_key_that_an_index_cannot_hold_is_refused(tmp_path: Path, key: str) -> None:
     writer = MXIndexedRecordIO(tmp_path / "a.idx", tmp_path / "a.rec", "w", str)
 
-    with pytest.raises(ValueError, match="a key must be"):
+    with pytest.raises(ParameterError, match="a key must be"):
         writer.write_idx(key, b"x")
 
 
@@ -250,7 +245,7 @@ def test_wrong_directions_flags_and_keys_raise_what_mxnet_raises(
     reader = MXIndexedRecordIO(index, path, "r")
     writer = MXIndexedRecordIO(tmp_path / "b.idx", tmp_path / "b.rec", "w")
 
-    with pytest.raises(ValueError, match="Invalid flag"):
+    with pytest.raises(ParameterError, match="Invalid flag"):
         MXRecordIO(path, "rb")
     with pytest.raises(KeyError, match="2"):
         reader.read_idx(2)
@@ -309,7 +304,7 @@ def test_a_record_of_2_to_the_29_bytes_is_refused_and_the_writer_goes_on(
 
 
 def test_index_and_records_cannot_be_one_file(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="two files"):
+    with pytest.raises(ParameterError, match="two files"):
         MXIndexedRecordIO(tmp_path / "a", tmp_path / "a", "w")
 
     assert os.listdir(tmp_path) == []
@@ -670,7 +665,7 @@ def test_image_records_come_back_as_they_were(
     "header", [(0, 1, -1, 0), (0, 1, 2**64, 0), (0, 1, 0, 1.5), (0, 1e39, 0, 0)]
 )
 def test_a_header_that_does_not_fit_is_refused(header: Any) -> None:
-    with pytest.raises(ValueError, match="do not fit an image record"):
+    with pytest.raises(ParameterError, match="do not fit an image record"):
         pack(header, b"")
 
 
@@ -704,11 +699,6 @@ def decoded(encoded: Any, flag: int = -1) -> np.ndarray[Any, Any]:
     image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag)
     assert image is not None
     return np.asarray(image)
-
-
-def difference(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> int:
-    assert first.shape == second.shape
-    return int(np.abs(first.astype(int) - second).max())
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -12,18 +12,13 @@ import pytest
 import mxio
 from mxio.cli import main
 from mxio.errors import DataError, ParameterError
-from mxio.recordio import MXIndexedRecordIO, MXRecordIO
+from mxio.recordio import MXIndexedRecordIO
 from mxio.tools._keys import Keys
-from tests.conftest import DataSet, encoded, picture, record, write_rec
+from tests.conftest import DataSet, encoded, payloads_of, picture, record, write_rec
 from tests.killing import check_moments
 from tests.small_disk import small_disk
 
 GARBAGE = b"\x99" * 11
-
-
-def payloads_of(rec: Path) -> list[bytes]:
-    with MXRecordIO(rec, "r") as reader:
-        return list(iter(reader.read, None))
 
 
 @pytest.fixture

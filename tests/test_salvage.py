@@ -14,24 +14,15 @@ from itertools import accumulate
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mxio import _salvage
 from mxio._salvage import Lost, Whole
 from tests.conftest import encoded, picture
+from tests.conftest import record_part as part
 
 MAGIC = struct.pack("<I", 0xCED7230A)
-PROPERTY = settings(
-    max_examples=100,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-
-
-def part(kind: int, payload: bytes) -> bytes:
-    head = MAGIC + struct.pack("<I", kind << 29 | len(payload))
-    return head + payload + bytes(-len(payload) % 4)
 
 
 def written(payload: bytes) -> bytes:
@@ -95,7 +86,6 @@ payloads = st.lists(st.one_of(plain, nested, dotted), min_size=1, max_size=6)
 
 
 @given(payloads)
-@PROPERTY
 def test_all_records_of_a_whole_file_are_found(
     tmp_path: Path, payloads: list[bytes]
 ) -> None:
@@ -105,7 +95,6 @@ def test_all_records_of_a_whole_file_are_found(
 
 
 @given(payloads, st.data())
-@PROPERTY
 def test_a_cut_file_keeps_what_is_before_the_cut(
     tmp_path: Path, payloads: list[bytes], data: st.DataObject
 ) -> None:
@@ -125,7 +114,6 @@ def test_a_cut_file_keeps_what_is_before_the_cut(
 
 
 @given(payloads, st.data())
-@PROPERTY
 def test_one_wrong_bit_costs_one_record(
     tmp_path: Path, payloads: list[bytes], data: st.DataObject
 ) -> None:
@@ -201,7 +189,6 @@ def alterations(
 
 
 @given(alterations(st.lists(plain, min_size=1, max_size=8)))
-@PROPERTY
 def test_an_alteration_costs_what_it_touches_and_makes_nothing_up(
     tmp_path: Path, change: Alteration
 ) -> None:

@@ -48,8 +48,9 @@ def test_gray_and_rgba_pictures_are_drawn_too() -> None:
 
     sheet = contact_sheet("title", "subtitle", HEADS, [mixed], "")
 
-    pixels = np.asarray(sheet).reshape(-1, 3).tolist()
-    assert {(90, 90, 90), (20, 200, 10), (70, 70, 70)} <= set(map(tuple, pixels))
+    pixels = np.asarray(sheet)
+    for colour in [(90, 90, 90), (20, 200, 10), (70, 70, 70)]:
+        assert (pixels == colour).all(axis=2).any()
 
 
 def test_accents_are_left_out_as_the_font_has_none() -> None:

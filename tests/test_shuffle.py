@@ -1,4 +1,4 @@
-"""The order of epochs: shuffle, and the chunks of shuffle_chunk_size (mxnet.md 1.7)."""
+"""The order of epochs: shuffle, and the chunks of shuffle_chunk_size."""
 
 import math
 import time

@@ -84,7 +84,7 @@ def run(
     return seen, counts, out
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_stops_and_other_worlds_lose_and_repeat_nothing(
     sets: dict[int, DataSet], data: st.DataObject

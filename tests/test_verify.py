@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mxio
@@ -195,11 +195,7 @@ def test_formats_of_opencv_are_decoded_by_it(tmp_path: Path) -> None:
     number=st.integers(0, 36),
     bit=st.integers(0, 63).filter(lambda bit: bit not in (32, 33)),
 )
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=60)
 def test_no_wrong_bit_of_a_head_goes_unnoticed(
     tmp_path: Path, photos: DataSet, number: int, bit: int
 ) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from mxio import params
 from mxio._csr import CSRNDArray, csr
 from mxio._param import NDARRAY
-from mxio.adapters.dataiter import DataDesc, DataIter
+from mxio.adapters.dataiter import DataDesc, DataIter, no_batch
 from mxio.errors import ParameterError
 from mxio.ndarray import NDArray, array
 
@@ -204,7 +204,7 @@ class NDArrayIter(DataIter):
 
     def _current(self, which: int) -> list[Any]:
         if self._over or self.cursor < -self._held_count:
-            raise RuntimeError("there is no current batch: call iter_next() first")
+            raise no_batch()
         return self._rows(which, self.cursor + self.batch_size)
 
     def _rows(self, which: int, stop: int) -> list[Any]:

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple, Never, Protocol
 
 from mxio import params
-from mxio.adapters.dataiter import DataBatch, DataDesc, DataIter
+from mxio.adapters.dataiter import DataBatch, DataDesc, DataIter, no_batch
 from mxio.errors import MxioError, ParameterError
 
 __all__ = ["PrefetchingIter", "ResizeIter"]
@@ -46,7 +46,7 @@ class _Outer(DataIter):
 
     def _current(self) -> DataBatch:
         if self.current_batch is None:
-            raise RuntimeError("there is no current batch: call iter_next() first")
+            raise no_batch()
         return self.current_batch
 
     def getdata(self) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 
 from mxio import _state, params
 from mxio._options import MxOptions
-from mxio.errors import ParameterError
+from mxio.errors import MxioError, ParameterError
 from mxio.loader import Batch, ImageLoader, Told
 from mxio.ndarray import NDArray
 
@@ -23,6 +23,7 @@ __all__ = [
     "MXDataIter",
     "RecordIter",
     "Source",
+    "no_batch",
 ]
 
 
@@ -158,6 +159,11 @@ class DataIter:
         """Rows of padding in the current batch."""
 
 
+def no_batch() -> MxioError:
+    """What the getters raise before the first `iter_next` and behind the last."""
+    return MxioError("there is no current batch: call iter_next() first")
+
+
 class Source(Protocol):
     """What stands behind an MXDataIter: batches of one shape, epoch by epoch."""
 
@@ -263,7 +269,7 @@ class MXDataIter(DataIter):
 
     def _current(self) -> Batch:
         if self._batch is None:
-            raise RuntimeError("there is no current batch: call iter_next() first")
+            raise no_batch()
         return self._batch
 
     def getdata(self) -> Any:

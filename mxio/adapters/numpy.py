@@ -42,7 +42,7 @@ class ImageRecordLoader(Told):
     never written to, and memory is let go with the loader and its batches.
 
     Errors as for mxio.io.ImageRecordIter; MxioError when `iter` is called while an
-    epoch is under way.
+    epoch is under way; TypeError for a memory that cannot be called.
     """
 
     def __init__(
@@ -51,7 +51,10 @@ class ImageRecordLoader(Told):
         memory: Callable[[int], Any] | None = None,
         **options: Unpack[NumpyOptions],
     ) -> None:
-        bound = params.bind(type(self).__name__, params.NUMPY, options)
+        bound = params.bind(
+            type(self).__name__, params.NUMPY, options, beside=("memory",)
+        )
+        params.function("memory", memory)
         fill_rank(bound)
         settle(bound)
         self._loader = ImageLoader(bound, running=False, memory=memory)
@@ -180,4 +183,6 @@ def _must_fit(
         raise ValueError(f"{name} must be writable")
 
 
-ImageRecordLoader.__signature__ = params.signature(params.NUMPY)  # type: ignore[attr-defined]
+ImageRecordLoader.__signature__ = params.signature(  # type: ignore[attr-defined]
+    params.NUMPY, own=ImageRecordLoader.__init__
+)

@@ -84,7 +84,7 @@ class DetBorrowAug(DetAugmenter):
 class DetRandomSelectAug(DetAugmenter):
     """One of several augmenters at random, or none with probability `skip_prob`.
 
-    ValueError for what is no DetAugmenter.
+    ParameterError for what is no DetAugmenter.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class DetRandomSelectAug(DetAugmenter):
         parts = [aug_list] if isinstance(aug_list, DetAugmenter) else list(aug_list)
         for part in parts:
             if not isinstance(part, DetAugmenter):
-                raise ValueError(f"aug_list must hold DetAugmenters, got {part!r}")
+                raise ParameterError(f"aug_list must hold DetAugmenters, got {part!r}")
         self.aug_list = parts
         self.skip_prob = skip_prob if parts else 1
 

@@ -112,8 +112,8 @@ class ImageDetIter(ImageIter):
         """Another shape of images, or room for more objects; None keeps one.
 
         Augmenters that were made from keywords are made again for the new data_shape.
-        Samples that were to roll over are forgotten. ValueError for a shape that is not
-        (3, height, width), fewer objects, or another object width.
+        Samples that were to roll over are forgotten. ParameterError for a shape that is
+        not (3, height, width), fewer objects, or another object width.
         """
         self._rolled = None
         if data_shape is not None:
@@ -132,10 +132,10 @@ class ImageDetIter(ImageIter):
             self.provide_label = [(self.provide_label[0][0], shape)]
 
     def check_label_shape(self, label_shape: Sequence[int]) -> None:
-        """ValueError unless it is (at least as many objects, the same width)."""
+        """ParameterError unless it is (at least as many objects, the same width)."""
         objects, width = self.label_shape
         if len(label_shape) != 2 or label_shape[0] < objects or label_shape[1] != width:
-            raise ValueError(
+            raise ParameterError(
                 f"label_shape must be ({objects} or more, {width}), got "
                 f"{tuple(label_shape)}"
             )
@@ -143,14 +143,16 @@ class ImageDetIter(ImageIter):
     def sync_label_shape(self, it: ImageDetIter, verbose: bool = False) -> ImageDetIter:
         """Give both iterators room for as many objects as the larger one has.
 
-        Returns `it`. verbose: log the new shape. ValueError when the objects differ in
-        width.
+        Returns `it`. verbose: log the new shape. ParameterError when the objects differ
+        in width.
         """
         if not isinstance(it, ImageDetIter):
             raise TypeError(f"it must be an ImageDetIter, got {type(it).__name__}")
         (mine, width), (other, other_width) = self.label_shape, it.label_shape
         if width != other_width:
-            raise ValueError(f"objects have {width} numbers here, {other_width} in it")
+            raise ParameterError(
+                f"objects have {width} numbers here, {other_width} in it"
+            )
         shape = (max(mine, other), width)
         for iterator in (self, it):
             if iterator.label_shape != shape:
@@ -256,6 +258,8 @@ class ImageDetIter(ImageIter):
             boxes = self._parse_label(label)
             image, boxes = self.augmentation_transform(image, boxes)
             self._check_valid_label(boxes)
+        except ParameterError:  # of an augmenter, not of the image
+            raise
         except RuntimeError as error:
             self._leave_out(error)
             return None

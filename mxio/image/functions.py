@@ -19,7 +19,7 @@ import numpy.typing as npt
 from mxio import _core
 from mxio._atomic import naming
 from mxio._codec import MAX_PIXELS, as_array, decode_with_opencv
-from mxio.errors import DataError
+from mxio.errors import DataError, ParameterError
 from mxio.ndarray import NDArray
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def imdecode(
     gray channel. EXIF orientation is applied. `out`, when given, receives the pixels
     and is returned.
 
-    Raises DataError when `buf` is empty, damaged or no image, ValueError for other
+    Raises DataError when `buf` is empty, damaged or no image, ParameterError for other
     flags and when the image does not fit `out`.
     """
     if flag not in (0, 1):
-        raise ValueError(f"flag must be 0 (gray) or 1 (colour), got {flag}")
+        raise ParameterError(f"flag must be 0 (gray) or 1 (colour), got {flag}")
     channels = 3 if flag else 1
     if isinstance(buf, np.ndarray):
         buf = np.ascontiguousarray(buf).data
@@ -105,15 +105,15 @@ def imresize(
 
     interp: 0 nearest, 1 bilinear, 2 cubic, 3 area, 4 Lanczos; 9 takes cubic to enlarge,
     area to shrink, else bilinear; 10 takes one of 0 to 4 at random (Python's `random`).
-    The dtype stays. `out`, when given, receives the pixels and is returned. ValueError
-    for other values, shapes without 3 axes, empty sizes.
+    The dtype stays. `out`, when given, receives the pixels and is returned.
+    ParameterError for other values, shapes without 3 axes, empty sizes.
     """
     if src.ndim != 3 or 0 in src.shape:
-        raise ValueError(
+        raise ParameterError(
             f"src must have shape (h, w, c), none of them 0, got {src.shape}"
         )
     if w < 1 or h < 1:
-        raise ValueError(f"w and h must be >= 1, got {w} and {h}")
+        raise ParameterError(f"w and h must be >= 1, got {w} and {h}")
     interp = _interpolation(interp, src.shape[0], src.shape[1], h, w)
     height, width, channels = src.shape
     src = np.ascontiguousarray(src)
@@ -125,7 +125,7 @@ def imresize(
     try:
         resized = cv2.resize(src.view(np.ndarray), (w, h), interpolation=interp)
     except cv2.error as error:
-        raise ValueError(f"OpenCV cannot resize the image: {error}") from None
+        raise ParameterError(f"OpenCV cannot resize the image: {error}") from None
     return _give(resized.reshape(h, w, channels), out)
 
 
@@ -147,13 +147,13 @@ def copyMakeBorder(
     `values`, a number or one for each channel (missing ones are 0), else `value` for
     the first three channels, each clipped to the dtype.
 
-    ValueError for other types and for negative margins.
+    ParameterError for other types and for negative margins.
     """
     kind = type & ~_BORDER_ISOLATED
     if not 0 <= kind < len(_BORDERS):
-        raise ValueError(f"type must be 0 to 4, or 16 more, got {type}")
+        raise ParameterError(f"type must be 0 to 4, or 16 more, got {type}")
     if src.ndim != 3 or min(top, bot, left, right) < 0:
-        raise ValueError(
+        raise ParameterError(
             "src must have shape (h, w, c) and margins must be >= 0, got "
             f"{src.shape} and {top}, {bot}, {left}, {right}"
         )
@@ -207,12 +207,12 @@ def fixed_crop(
 ) -> NDArray:
     """The box of `w` x `h` pixels at (x0, y0), resized to `size` (width, height).
 
-    What lies outside of the image is left out of the box; ValueError when nothing is
-    left. See `imresize` for `interp`.
+    What lies outside of the image is left out of the box; ParameterError when nothing
+    is left. See `imresize` for `interp`.
     """
     box = src[y0 : y0 + h, x0 : x0 + w]
     if 0 in box.shape:
-        raise ValueError(
+        raise ParameterError(
             f"the box of {w} x {h} at ({x0}, {y0}) has no pixel of the image of "
             f"{src.shape[1]} x {src.shape[0]}"
         )
@@ -320,15 +320,18 @@ def imrotate(
     enlarges until nothing of the outside is to be seen, zoom_out shrinks until the
     whole image is.
 
-    Raises TypeError for other dtypes and for several angles of one image, ValueError
-    for other shapes, for another number of angles, and for both zooms at once.
+    Raises TypeError for other dtypes and for several angles of one image,
+    ParameterError for other shapes, for another number of angles, and for both zooms at
+    once.
     """
     if zoom_in and zoom_out:
-        raise ValueError("zoom_in and zoom_out cannot both be True")
+        raise ParameterError("zoom_in and zoom_out cannot both be True")
     if src.dtype != np.float32:
         raise TypeError(f"src must be float32, got {src.dtype}")
     if src.ndim not in (3, 4):
-        raise ValueError(f"src must have shape (c, h, w) or (n, c, h, w), {src.shape}")
+        raise ParameterError(
+            f"src must have shape (c, h, w) or (n, c, h, w), got {src.shape}"
+        )
     pixels = src.view(np.ndarray)
     angles = np.radians(np.asarray(rotation_degrees, np.float64))
     one = np.ndim(rotation_degrees) == 0
@@ -339,7 +342,9 @@ def imrotate(
     if one:
         angles = np.full(len(src), angles)
     if angles.shape != (len(src),):
-        raise ValueError(f"{len(src)} images need {len(src)} angles, {angles.shape}")
+        raise ParameterError(
+            f"{len(src)} images need {len(src)} angles, got {angles.shape}"
+        )
     rotated = np.empty_like(pixels)
     for i, angle in enumerate(angles.tolist()):
         rotated[i] = _rotate(pixels[i], angle, zoom_in, zoom_out)
@@ -364,7 +369,7 @@ def _give(pixels: npt.NDArray[Any], out: NDArray | None) -> NDArray:
     if out is None:
         return pixels.view(NDArray)
     if out.shape != pixels.shape:
-        raise ValueError(f"out must have shape {pixels.shape}, got {out.shape}")
+        raise ParameterError(f"out must have shape {pixels.shape}, got {out.shape}")
     np.copyto(out, pixels, casting="unsafe")
     return out
 
@@ -372,7 +377,7 @@ def _give(pixels: npt.NDArray[Any], out: NDArray | None) -> NDArray:
 def _interpolation(interp: int, height: int, width: int, h: int, w: int) -> int:
     """One of OpenCV's 0 to 4 for `interp` of `imresize`."""
     if interp not in INTERPOLATIONS:
-        raise ValueError(f"interp must be one of {INTERPOLATIONS}, got {interp}")
+        raise ParameterError(f"interp must be one of {INTERPOLATIONS}, got {interp}")
     if interp == _RANDOM:
         return random.randint(0, 4)
     if interp != _AUTO:

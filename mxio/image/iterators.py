@@ -65,10 +65,10 @@ class ImageIter(DataIter):
     Images for which `check_valid_image` raises RuntimeError are left out; `errors`
     lists them.
 
-    Raises TypeError for unknown keywords, ValueError for shapes, ParameterError for
-    other wrong values, OSError and DataError, naming file and record, for bad files;
-    after one of an image the next call goes on behind that image. An epoch that has
-    ended goes on ending until `reset`; one without a valid image is a DataError.
+    Raises TypeError for unknown keywords, ParameterError for wrong values, OSError and
+    DataError, naming file and record, for bad files; after one of an image the next
+    call goes on behind that image. An epoch that has ended goes on ending until
+    `reset`; one without a valid image is a DataError.
     """
 
     def __init__(
@@ -286,9 +286,9 @@ class ImageIter(DataIter):
         return datum.transpose(2, 0, 1)
 
     def check_data_shape(self, data_shape: Sequence[int]) -> None:
-        """ValueError unless the shape is (3, height, width)."""
+        """ParameterError unless the shape is (3, height, width)."""
         if len(data_shape) != 3 or data_shape[0] != 3 or min(data_shape) < 1:
-            raise ValueError(
+            raise ParameterError(
                 f"data_shape must be (3, height, width), got {tuple(data_shape)}"
             )
 

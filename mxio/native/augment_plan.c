@@ -41,7 +41,7 @@ check_size(const struct mxio_plan *plan, const struct mxio_params *params,
                      (long long)height, (long long)params->max_pixels);
 }
 
-/* mxnet.md 4.0: 9 is cubic to enlarge, area to shrink, else bilinear; 10 any. */
+/* As in MXNet, 9 is cubic to enlarge, area to shrink, else bilinear; 10 any. */
 enum mxio_inter
 mxio_plan_inter(const struct mxio_params *params, struct mxio_rng rng, uint32_t draw,
                 struct mxio_size from, double width, double height)
@@ -81,7 +81,7 @@ mxio_plan_add_crop(struct mxio_plan *plan, struct mxio_rect box)
         add_step(plan, MXIO_STEP_CROP, MXIO_INTER_NEAREST, box);
 }
 
-/* mxnet.md 4.1: the shorter edge, the other by integer division. */
+/* MXNet's rule: the shorter edge, the other by integer division. */
 enum mxio_status
 mxio_plan_add_short_edge(struct mxio_plan *plan, const struct mxio_params *params,
                          struct mxio_rng rng, struct mxio_error *err)
@@ -124,7 +124,7 @@ clamp_side(const struct mxio_params *params, double side)
     return (float)(most < params->min_img_size ? params->min_img_size : most);
 }
 
-/* mxnet.md 4.2: rotation, shear, scale and stretch about the centre. */
+/* MXNet's rule: rotation, shear, scale and stretch about the centre. */
 static enum mxio_status
 plan_warp(struct mxio_plan *plan, const struct mxio_params *params, struct mxio_rng rng,
           struct mxio_error *err)
@@ -193,7 +193,7 @@ mxio_plan_add_border(struct mxio_plan *plan, const struct mxio_params *params,
     return status;
 }
 
-/* mxnet.md 4.3: up to ten boxes; false when none fits, or there is nothing to draw. */
+/* MXNet's rule: up to ten boxes; false when none fits, or there is nothing to draw. */
 static bool
 draw_resized_crop(const struct mxio_params *params, struct mxio_rng rng,
                   struct mxio_size size, struct mxio_rect *out)
@@ -262,7 +262,7 @@ add_resized_box(struct mxio_plan *plan, const struct mxio_params *params,
                                 err);
 }
 
-/* mxnet.md 4.3, min_crop_size and max_crop_size: a square of random size. */
+/* min_crop_size and max_crop_size: a square of random size. */
 static enum mxio_status
 plan_square(struct mxio_plan *plan, const struct mxio_params *params,
             struct mxio_rng rng, struct mxio_error *err)
@@ -280,7 +280,7 @@ plan_square(struct mxio_plan *plan, const struct mxio_params *params,
                            err);
 }
 
-/* mxnet.md 4.3, plain crop: enlarge what is too small, rows, then columns; then cut. */
+/* The plain crop: enlarge what is too small, rows, then columns; then cut. */
 static enum mxio_status
 plan_crop(struct mxio_plan *plan, const struct mxio_params *params, struct mxio_rng rng,
           struct mxio_error *err)
@@ -364,7 +364,7 @@ draw_turn(const struct mxio_params *params, struct mxio_rng rng,
     out->gray = mxio_rng_happens(rng, MXIO_DRAW_GRAY, params->rand_gray_prob);
 }
 
-/* mxnet.md 4.4 */
+/* Jitters, HLS and PCA noise, as MXNet draws them. */
 static void
 draw_colors(const struct mxio_params *params, struct mxio_rng rng,
             struct mxio_color_plan *out)
@@ -399,7 +399,7 @@ draw_colors(const struct mxio_params *params, struct mxio_rng rng,
                                       axes[c][2] * noise[2]);
 }
 
-/* mxnet.md 4.5 */
+/* A factor and a shift of all values of an image. */
 static struct mxio_tone
 draw_tone(const struct mxio_params *params, struct mxio_rng rng)
 {

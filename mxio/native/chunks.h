@@ -24,7 +24,7 @@ struct mxio_chunks {
     uint64_t *first;   /* position of its first record then, one more for the end */
 };
 
-/* `offsets` of the part's `count` records; MXNet's number of chunks (mxnet.md 1.7). */
+/* `offsets` of the part's `count` records; MXNet's number of chunks. */
 MXIO_MUST_USE enum mxio_status
 mxio_chunks_make(struct mxio_chunks *out, const struct mxio_params *params,
                  const uint64_t *offsets, uint64_t count, uint64_t bytes,

@@ -1,6 +1,6 @@
 /*
  * Colour jitter of 8-bit pixels, red first, in place, as MXNet's default augmenter does it
- * on OpenCV (mxnet.md 4.4).
+ * on OpenCV.
  *
  * Pixels are readable for MXIO_SLACK bytes past their end.
  *

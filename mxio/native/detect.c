@@ -94,7 +94,7 @@ sampler_at(const struct mxio_params *params, size_t i)
         .trials = (size_t)mxio_list_at(&params->max_crop_trials, i)};
 }
 
-/* mxnet.md 3.4; `aspect` is width by height of the image. */
+/* `aspect` is width by height of the image. */
 static struct mxio_box
 propose(const struct sampler *sampler, struct mxio_rng rng, uint32_t t, double aspect)
 {

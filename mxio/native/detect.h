@@ -1,6 +1,6 @@
 /*
  * Augmentation for detection: a plan for the pixels, and the same done to the objects of
- * the label. Order and formulas are MXNet's (image_det_aug_default.cc; mxnet.md 3.4):
+ * the label. Order and formulas are MXNet's (image_det_aug_default.cc):
  * resize of the shorter edge, colours, mirror, border, crop, fit to data_shape.
  *
  * Pixels are mirrored when they are emitted, so the steps of the plan are those of the

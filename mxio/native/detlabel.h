@@ -1,5 +1,5 @@
 /*
- * Labels of detection, as MXNet stores and gives them (mxnet.md 3.4).
+ * Labels of detection, as MXNet stores and gives them.
  *
  *   stored:  A, B, A - 2 more numbers of a header, then objects of B numbers each:
  *            class, left, top, right, bottom, ...; coordinates are shares of the image

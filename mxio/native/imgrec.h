@@ -12,6 +12,8 @@
 
 #include "base.h"
 
+#define MXIO_IMGREC_HEADER_SIZE ((size_t)24)
+
 struct mxio_imgrec {
     uint32_t flag; /* number of packed labels; 0: the label is in the header */
     float label;

@@ -179,7 +179,7 @@ struct mxio_norm {
     double mean[4], std[4];
 };
 
-/* As the loader's face means mean_r, ... and std_r, ... (mxnet.md 3.4 and 4.5). */
+/* As the loader's face means mean_r, ... and std_r, ... */
 struct mxio_norm
 mxio_params_norm(const struct mxio_params *params);
 

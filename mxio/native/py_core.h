@@ -19,6 +19,9 @@
 #include "pool.h"
 #include "reader.h"
 
+/* Ctrl-C is looked for this often while waiting. */
+#define PY_SLICE_MS 100
+
 struct mxio_feed;
 
 struct py_state {

@@ -4,9 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Ctrl-C is looked for this often while waiting for a batch. */
-#define SLICE_MS 100
-
 static struct py_state *
 state_of(struct py_loader *self)
 {
@@ -375,9 +372,9 @@ wait_for_batch(struct py_loader *self, enum mxio_wait *wait, struct mxio_deliver
 
     do {
         Py_BEGIN_ALLOW_THREADS status =
-            mxio_loader_next(self->loader, SLICE_MS, wait, out, &err);
+            mxio_loader_next(self->loader, PY_SLICE_MS, wait, out, &err);
         if (status == MXIO_OK && *wait == MXIO_NOT_YET) {
-            waited += SLICE_MS * 1e-3;
+            waited += PY_SLICE_MS * 1e-3;
             if (self->timeout > 0 && waited >= self->timeout)
                 status = mxio_loader_stuck(self->loader, &err);
         }

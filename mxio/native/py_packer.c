@@ -4,9 +4,6 @@
 #include "maths.h"
 #include "packer.h"
 
-/* Ctrl-C is looked for this often while waiting for a record. */
-#define SLICE_MS 100
-
 struct py_packer {
     PyObject_HEAD struct mxio_packer *packer;
     bool busy; /* a caller is inside, without the GIL */
@@ -151,7 +148,7 @@ packer_next(PyObject *object, PyObject *ignored)
         return NULL;
     while (!ready && status == MXIO_OK && !interrupted) {
         Py_BEGIN_ALLOW_THREADS status =
-            mxio_packer_next(self->packer, SLICE_MS, &ready, &record, &err);
+            mxio_packer_next(self->packer, PY_SLICE_MS, &ready, &record, &err);
         Py_END_ALLOW_THREADS interrupted =
             !ready && status == MXIO_OK && PyErr_CheckSignals() < 0;
     }

@@ -4,9 +4,6 @@
 #include "feed.h"
 #include "rows.h"
 
-/* Ctrl-C is looked for this often while waiting for a batch. */
-#define SLICE_MS 100
-
 struct py_rows {
     PyObject_HEAD struct mxio_feed *feed;
     char **paths;   /* of the data files, then of the labels; NULL at the end */
@@ -172,9 +169,9 @@ wait_for_batch(struct py_rows *self, struct mxio_row_batch *out)
     while (!ready) {
         enum mxio_status status;
         Py_BEGIN_ALLOW_THREADS status =
-            mxio_feed_next(self->feed, SLICE_MS, &ready, out, &err);
+            mxio_feed_next(self->feed, PY_SLICE_MS, &ready, out, &err);
         if (status == MXIO_OK && !ready) {
-            waited += SLICE_MS * 1e-3;
+            waited += PY_SLICE_MS * 1e-3;
             if (self->timeout > 0 && waited >= self->timeout)
                 status = mxio_feed_stuck(self->feed, &err);
         }

@@ -69,9 +69,8 @@ mxio_reader_select(struct mxio_reader *reader, const struct mxio_selection *sele
 
 /*
  * Part part_index of num_parts: by records when they are chosen, or when there is an
- * index, else by bytes, a
- * record belonging to the part in which its first byte lies (MXNet's rule;
- * mxnet.md 1.5, 1.6).
+ * index, else by bytes, a record belonging to the part in which its first byte lies
+ * (MXNet's rule).
  */
 MXIO_MUST_USE enum mxio_status
 mxio_reader_part(struct mxio_reader *reader, uint64_t num_parts, uint64_t part_index,

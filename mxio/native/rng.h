@@ -38,7 +38,6 @@ enum mxio_draw {
     MXIO_DRAW_PCA = 25, /* one for each axis: 25 to 27 */
     MXIO_DRAW_TONE_CONTRAST = 28,
     MXIO_DRAW_TONE_ILLUMINATION = 29,
-    MXIO_DRAW_CHUNKS = 30,
     MXIO_DRAW_DOWNSCALE = 31, /* whether */
     MXIO_DRAW_DOWNSCALE_RATIO = 32,
     MXIO_DRAW_BLUR = 33, /* whether */

@@ -3,7 +3,7 @@
  *
  * The data, and labels from files of their own, are read row by row together. With
  * round_batch the last batch is completed with rows from the start, which the next
- * epoch leaves out (mxnet.md 3.3: the carry).
+ * epoch leaves out (the carry).
  *
  * Owner:   new copies what it is given; a batch's block belongs to the receiver.
  * Threads: one at a time.

@@ -8,7 +8,6 @@
 
 #define BLOCK ((size_t)65536)
 #define SMALL_RECORD ((uint64_t)8192)
-#define HEADER_SIZE ((size_t)24)
 
 void
 mxio_scan_free(struct mxio_scan *scan)
@@ -72,7 +71,8 @@ read_one(struct mxio_scan *scan, struct mxio_place place,
     struct mxio_imgrec record;
 
     enum mxio_status status =
-        peek(scan, place, HEADER_SIZE + 4 * out->width, &payload, &size, err);
+        peek(scan, place, MXIO_IMGREC_HEADER_SIZE + 4 * out->width, &payload, &size,
+             err);
     if (status != MXIO_OK)
         return status;
     status = mxio_imgrec_parse(payload, size, &record, err);

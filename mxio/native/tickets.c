@@ -31,7 +31,7 @@ too_few_locked(const struct mxio_tickets *tickets, struct mxio_error *err)
         return mxio_badlist_fail(&tickets->bad, problem, err);
     }
     return mxio_fail(err, MXIO_EPARAM,
-                     "batch_size=%lld needs more than the %llu records of two epochs: "
+                     "batch_size=%lld needs more than two epochs of %llu records: "
                      "a batch may run on into one further epoch only",
                      batch_size, (unsigned long long)tickets->share.count);
 }

@@ -13,11 +13,11 @@ from mxio._atomic import naming
 from mxio._manifest import refuse_manifest
 from mxio._marks import HEAD_SIZE, LENGTH_MASK, MAGIC, kind_of, part_size
 from mxio.errors import DataError
+from mxio.recordio import IMAGE_HEADER
 
 __all__ = ["HeadReader", "Header", "Row"]
 
-_HEADER = struct.Struct("<IfQQ")
-_PEEK = HEAD_SIZE + _HEADER.size + 4  # as far as the first packed label
+_PEEK = HEAD_SIZE + IMAGE_HEADER.size + 4  # as far as the first packed label
 _BLOCK = 1 << 16
 _SMALL = 1 << 13  # smaller records are read many at a time
 
@@ -101,17 +101,17 @@ class HeadReader:
         has found at `offset`; empty without a header.
         """
         with naming(self.path):
-            start = os.pread(self.descriptor, HEAD_SIZE + _HEADER.size, offset)
+            start = os.pread(self.descriptor, HEAD_SIZE + IMAGE_HEADER.size, offset)
         word, flag = struct.unpack_from("<4xII", start)
-        skip = _HEADER.size + 4 * flag
+        skip = IMAGE_HEADER.size + 4 * flag
         if kind_of(word) == 0 and size is not None:
             length = min(size, max((word & LENGTH_MASK) - skip, 0))
             with naming(self.path):
                 return os.pread(self.descriptor, length, offset + HEAD_SIZE + skip)
         found = self.file.read(offset)
         assert found is not None  # `row` has found it
-        flag = _HEADER.unpack_from(found[0])[0]
-        picture = found[0][_HEADER.size + 4 * flag :]
+        flag = IMAGE_HEADER.unpack_from(found[0])[0]
+        picture = found[0][IMAGE_HEADER.size + 4 * flag :]
         return picture[:size]
 
     def _row_of_parts(self, offset: int) -> Row | None:
@@ -151,12 +151,12 @@ class HeadReader:
 
 def _header(start: bytes, length: int) -> Header | None:
     """The header in the first bytes of a payload of `length` bytes."""
-    if length < _HEADER.size or len(start) < _HEADER.size:
+    if length < IMAGE_HEADER.size or len(start) < IMAGE_HEADER.size:
         return None
-    flag, label, id, _ = _HEADER.unpack_from(start)
-    size = length - _HEADER.size - 4 * flag
+    flag, label, id, _ = IMAGE_HEADER.unpack_from(start)
+    size = length - IMAGE_HEADER.size - 4 * flag
     if size < 0:
         return None
     if flag > 0:
-        (label,) = struct.unpack_from("<f", start, _HEADER.size)
+        (label,) = struct.unpack_from("<f", start, IMAGE_HEADER.size)
     return Header(flag, label, id, size)

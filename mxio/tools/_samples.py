@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mxio._atomic import naming
 from mxio._formats import suffix_of
+from mxio._marks import LENGTH_MASK
 from mxio.errors import DataError, ParameterError
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 CLASSES_SUFFIX = ".classes.txt"  # of names of classes, beside NAME.rec and NAME.tar
-LARGEST_PICTURE = (1 << 29) - 1  # bytes: what a record can hold, its header included
+LARGEST_PICTURE = LENGTH_MASK  # bytes: what a record can hold, its header included
 
 NO_FOLDER = {"", ".", ".."}
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mxio.errors import DataError, ParameterError
+from mxio.params import TABLE
 from mxio.tools._augmentation import add_augmentation, augmentation_given
 from mxio.tools._command import Exit, add_json, new_parser, print_json
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BenchReport", "Rate", "add_parser", "bench", "run"]
 
-THREADS_MAX = 1024
 _SAMPLE = 256  # pictures that decoding is measured with
 _SAMPLE_BYTES = 64 << 20
 _PIECE = 1 << 22
@@ -89,9 +89,10 @@ def bench(
     path = os.fspath(path_imgrec)
     available = cores()
     numbers = _doublings(available) if threads is None else list(threads)
+    most = TABLE["preprocess_threads"].high
     for number in numbers or [0]:
-        if not 1 <= number <= THREADS_MAX:
-            raise ParameterError(f"threads must be in [1, {THREADS_MAX}], got {number}")
+        if not 1 <= number <= most:
+            raise ParameterError(f"threads must be in [1, {most}], got {number}")
     if not 0 < seconds <= 3600:
         raise ParameterError(f"seconds must be in (0, 3600], got {seconds}")
     files = resolve(path)

@@ -589,7 +589,7 @@ def test_the_getters_without_a_batch_say_what_to_call() -> None:
     list(done)
 
     for batches, name in itertools.product((fresh, done), ("getdata", "getlabel")):
-        with pytest.raises(RuntimeError, match="call iter_next"):
+        with pytest.raises(MxioError, match="call iter_next"):
             getattr(batches, name)()
 
 

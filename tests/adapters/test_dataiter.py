@@ -39,7 +39,7 @@ def places(batches: Any) -> list[tuple[list[int], int]]:
     return [((batch.index - 100).tolist(), batch.pad) for batch in batches]
 
 
-# ---- the end of an epoch: mxnet.md 3.3 ----
+# ---- the end of an epoch ----
 
 
 def test_the_last_batch_is_completed_with_records_of_the_next_epoch(
@@ -268,7 +268,7 @@ def test_the_getters_without_a_batch_say_what_to_call(ten: DataSet) -> None:
         batches.getpad,
         batches.getindex,
     ):
-        with pytest.raises(RuntimeError, match="call iter_next"):
+        with pytest.raises(MxioError, match="call iter_next"):
             getter()
 
 

@@ -150,7 +150,7 @@ def identities_with(counts: list[int]) -> Identities:
     return Identities(np.arange(len(counts), dtype=np.float64), mixed)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     counts=st.lists(st.integers(1, 7), min_size=1, max_size=40),
     p=st.integers(1, 6),

@@ -441,6 +441,13 @@ def test_memory_that_cannot_be_used_is_refused(
         next(batches)
 
 
+def test_memory_that_cannot_be_called_is_refused_at_once(photos: DataSet) -> None:
+    with pytest.raises(TypeError, match=r"memory must be callable, got 3 \(int\)"):
+        loader(photos, memory=3)
+    with pytest.raises(TypeError, match="'memroy'; did you mean 'memory'"):
+        loader(photos, memroy=bytearray)
+
+
 def test_memory_is_not_given_twice(photos: DataSet) -> None:
     one = np.zeros(1 << 16, np.uint8)
     batches = iter(loader(photos, memory=lambda size: one))

@@ -18,14 +18,6 @@ from mxio.recordio import IRHeader
 from tests.conftest import DataSet, epoch_ids, record, write_rec
 
 
-@pytest.fixture(scope="module")
-def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """23 payloads that are no images: b"0", b"1", ..."""
-    folder = tmp_path_factory.mktemp("notes")
-    rec, _, _ = write_rec(folder, (str(i).encode() for i in range(23)))
-    return rec
-
-
 def number_of(header: IRHeader, payload: bytes) -> int:
     assert payload.startswith(b"\x89PNG")
     return int(header.id) - 100
@@ -90,7 +82,7 @@ def test_batches_hold_what_those_of_an_image_loader_hold(
         assert all(batch.ordinals == batch for batch in last)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     world=st.integers(1, 5),
     parts=st.integers(1, 3),
@@ -143,7 +135,7 @@ def test_chunks_keep_neighbours_together(tmp_path: Path) -> None:
     assert 50 < steps.count(1) < 59
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     stop=st.integers(0, 11),
     batches=st.tuples(st.integers(1, 5), st.integers(1, 5)),

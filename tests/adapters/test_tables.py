@@ -1,4 +1,4 @@
-"""MNISTIter, CSVIter, LibSVMIter: mxnet.md 3.5 to 3.7, the end of an epoch: 3.3."""
+"""MNISTIter, CSVIter, LibSVMIter: values, parts, and the end of an epoch."""
 
 import gc
 import gzip
@@ -57,7 +57,7 @@ def rows_of(batches: Any) -> list[tuple[list[int], int]]:
 TEN = "".join(f"{i}\n" for i in range(10))
 
 
-# ---- the end of an epoch: mxnet.md 3.3 ----
+# ---- the end of an epoch ----
 
 
 def test_the_last_batch_is_completed_and_the_next_epoch_starts_behind(
@@ -122,7 +122,7 @@ def test_without_round_batch_missing_rows_are_zeros(tmp_path: Path) -> None:
         assert last == ([[3.0], [0.0]], [2, 0], 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(count=st.integers(1, 30), size=st.integers(1, 12), depth=st.integers(1, 5))
 def test_epochs_and_their_carry_hold_every_row_once(
     tmp_path_factory: pytest.TempPathFactory, count: int, size: int, depth: int
@@ -525,7 +525,7 @@ def test_options_that_libsvm_does_not_have_are_refused(
         svm(tmp_path, SVM, **options)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     widths=st.lists(st.integers(0, 9), min_size=1, max_size=12),
     breaks=st.sets(st.integers(0, 11)),

@@ -29,6 +29,7 @@ import os, signal, socket, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import distributed_run
+import torch._dynamo  # or each rank would
 
 def run(ranks, *arguments):
     with socket.socket() as free:

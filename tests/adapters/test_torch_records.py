@@ -10,7 +10,7 @@ import pytest
 import mxio
 from mxio.errors import ParameterError
 from mxio.recordio import IRHeader
-from tests.conftest import DataSet, write_rec
+from tests.conftest import DataSet
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
@@ -23,14 +23,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning"),
 ]
-
-
-@pytest.fixture(scope="module")
-def notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """23 payloads that are no images: b"0", b"1", ..."""
-    folder = tmp_path_factory.mktemp("notes")
-    rec, _, _ = write_rec(folder, (str(i).encode() for i in range(23)))
-    return rec
 
 
 def as_it_is(batch: Any) -> Any:

@@ -41,7 +41,7 @@ is_step(const struct mxio_plan *plan, int i, enum mxio_step_kind kind, int x, in
 
 /* ---- deciding ---- */
 
-/* mxnet.md 4.1: if rows > cols (size, size * rows / cols), else the other way round. */
+/* MXNet's rule: if rows > cols (size, size * rows / cols), else the other way round. */
 TEST(the_shorter_edge_gets_its_length)
 {
     static const int cases[][5] = {/* width, height, resize, new width, new height */
@@ -78,7 +78,7 @@ TEST(what_fits_already_is_left_alone)
     mxio_params_free(&params);
 }
 
-/* mxnet.md 4.3: the middle by whole numbers, rounded down. */
+/* MXNet's rule: the middle by whole numbers, rounded down. */
 TEST(a_plain_crop_is_in_the_middle)
 {
     struct mxio_params params = params_for(3, 24, 21);
@@ -113,7 +113,7 @@ TEST(a_random_crop_reaches_every_place_evenly)
     mxio_params_free(&params);
 }
 
-/* mxnet.md 4.3: rows < h: (int(h / rows * cols), h); then cols < w: (w, int(w / cols *
+/* MXNet's rule: rows < h: (int(h / rows * cols), h); then cols < w: (w, int(w / cols *
  * rows)); then the crop. */
 TEST(what_is_too_small_is_enlarged_rows_first)
 {
@@ -132,7 +132,7 @@ TEST(what_is_too_small_is_enlarged_rows_first)
     mxio_params_free(&params);
 }
 
-/* mxnet.md 4.3, word by word, with the draws of rng.h. */
+/* MXNet's rule, word by word, with the draws of rng.h. */
 static bool
 expected_box(const struct mxio_params *params, struct mxio_rng rng, int cols, int rows,
              double low, double high, struct mxio_rect *out)
@@ -266,7 +266,7 @@ TEST(a_border_is_put_around_before_the_crop)
     mxio_params_free(&params);
 }
 
-/* mxnet.md 4.2 for a fixed angle: hs = ws = 1. */
+/* As MXNet does for a fixed angle: hs = ws = 1. */
 TEST(a_rotation_is_the_matrix_of_mxnet)
 {
     struct mxio_params params = params_for(3, 30, 40);
@@ -285,7 +285,7 @@ TEST(a_rotation_is_the_matrix_of_mxnet)
     mxio_params_free(&params);
 }
 
-/* mxnet.md 4.2: canvas max(min_img_size, min(max_img_size, scale * side)). */
+/* MXNet's rule: canvas max(min_img_size, min(max_img_size, scale * side)). */
 TEST(scale_changes_the_canvas_within_its_bounds)
 {
     struct mxio_params params = params_for(3, 8, 8);

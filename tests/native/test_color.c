@@ -26,7 +26,7 @@ clamped(double x)
     return (uint8_t)(x < 0 ? 0 : x > 255 ? 255 : x);
 }
 
-/* mxnet.md 4.4: .299 falls on blue and .114 on red; OpenCV's 14 bits. */
+/* MXNet's rule: .299 falls on blue and .114 on red; OpenCV's 14 bits. */
 static int
 mxnet_gray(const uint8_t *rgb)
 {
@@ -153,7 +153,7 @@ bounded(double level, int shift, int most)
 }
 
 /*
- * mxnet.md 4.4: to 8-bit HLS (hue 0..180), shifted and clamped, and back. Says how far
+ * MXNet's rule: to 8-bit HLS (hue 0..180), shifted and clamped, and back. Says how far
  * away a value may be: half a level may fall to either side in float, and a level of
  * hue is worth up to 8.5 of a colour.
  */

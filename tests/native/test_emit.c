@@ -65,7 +65,7 @@ mean_at(const struct setting *setting, int x, int y, int c)
     return setting->image ? image_at(setting, x, y, c) : means[c];
 }
 
-/* The value of an upright pixel; mxnet.md 4.5. */
+/* The value of an upright pixel; MXNet's formula. */
 static double
 true_value(const struct setting *setting, int x, int y, int c)
 {

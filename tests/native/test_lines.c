@@ -93,7 +93,7 @@ TEST(a_comment_ends_its_line)
     CHECK(strcmp(text, "1 |2|") == 0);
 }
 
-/* The rule of mxnet.md 1.5 in a few words: a line is of the part in whose bytes the
+/* MXNet's rule in a few words: a line is of the part in whose bytes the
  * first end of a line before it lies; the first line of a file, of the part that its
  * start lies in. */
 TEST(every_line_is_in_exactly_one_part_and_in_the_right_one)

@@ -303,7 +303,6 @@ TEST(rows_are_the_records_in_order_cut_in_the_middle)
     free(epoch);
 }
 
-/* mxnet.md 3.3 */
 TEST(round_batch_wraps_and_the_next_epoch_starts_behind)
 {
     static const uint64_t first[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1};

@@ -59,7 +59,7 @@ running(uint64_t batch_size, enum mxio_ending ending)
                                .sequential = true};
 }
 
-/* mxnet.md 3.3: with 10 records and batch 4: 0-3, 4-7, 8 9 0 1 (pad 2). */
+/* MXNet's rule: with 10 records and batch 4: 0-3, 4-7, 8 9 0 1 (pad 2). */
 TEST(round_batch_completes_the_last_batch_from_the_next_epoch)
 {
     static const uint64_t positions[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1};
@@ -145,7 +145,7 @@ TEST(any_world_goes_on_where_another_stopped)
             }
 }
 
-/* mxnet.md 3.3: 10 records, batch 16: pad 6; a second wrap is refused. */
+/* MXNet's rule: 10 records, batch 16: pad 6; a second wrap is refused. */
 TEST(a_batch_may_wrap_once)
 {
     static const struct {

@@ -63,7 +63,7 @@ int_of(const struct mxio_params *params, const struct mxio_param *row)
     return value;
 }
 
-/* Defaults of MXNet's documentation (mxnet.md 3.2) and of mxio's decisions. */
+/* Defaults of MXNet's documentation and of mxio's decisions. */
 TEST(defaults_are_the_documented_ones)
 {
     static const struct {
@@ -569,7 +569,7 @@ TEST(angles_are_whole_degrees_between_commas)
     mxio_params_free(&params);
 }
 
-/* mxnet.md 4.2: what makes the affine step run. */
+/* MXNet's rule: what makes the affine step run. */
 TEST(each_parameter_of_the_affine_step_asks_for_it)
 {
     static const char *const numbers[] = {"max_rotate_angle", "rotate"};
@@ -708,7 +708,7 @@ TEST(sizes_follow_shape_and_dtype)
     mxio_params_free(&params);
 }
 
-/* mxnet.md 4.2: given, or 1 -+ max_aspect_ratio. */
+/* MXNet's rule: given, or 1 -+ max_aspect_ratio. */
 TEST(the_aspect_range_is_given_or_lies_around_1)
 {
     struct mxio_params params = usable();

@@ -401,7 +401,7 @@ TEST(files_follow_each_other_and_empty_ones_do_not_count)
 
 /* ---- parts ---- */
 
-/* mxnet.md 1.5: the bytes of a part, a multiple of 4. */
+/* MXNet's rule: the bytes of a part, a multiple of 4. */
 static uint64_t
 bytes_of_a_part(uint64_t total, uint64_t num_parts)
 {
@@ -479,7 +479,7 @@ TEST(parts_by_bytes_go_through_all_files)
     script_free(script);
 }
 
-/* mxnet.md 1.6: step = ceil(n / parts); part k is [k step, (k + 1) step). */
+/* MXNet's rule: step = ceil(n / parts); part k is [k step, (k + 1) step). */
 TEST(every_record_lies_in_one_part_by_index)
 {
     struct script *script = mixed_script();

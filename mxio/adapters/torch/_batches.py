@@ -8,21 +8,13 @@ import torch
 
 from mxio.loader import Batch
 
-__all__ = ["BFLOAT16", "Tensors", "Transform", "checked", "transformed"]
+__all__ = ["BFLOAT16", "Tensors", "Transform", "transformed"]
 
 # Arrays of bfloat16 come as these, and their tensors are viewed as what they are.
 BFLOAT16 = np.dtype(np.int16)
 
 # What is called with (data, label) returns the item in their place.
 Transform = Callable[..., Any]
-
-
-def checked(transform: Transform | None) -> Transform | None:
-    """TypeError for a transform that cannot be called."""
-    if transform is not None and not callable(transform):
-        kind = type(transform).__name__
-        raise TypeError(f"transform must be callable, got {transform!r} ({kind})")
-    return transform
 
 
 def transformed(transform: Transform | None, item: tuple[torch.Tensor, ...]) -> Any:

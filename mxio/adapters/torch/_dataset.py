@@ -6,10 +6,9 @@ from typing import Any, Unpack
 import torch
 
 from mxio import params
-from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
-from mxio.adapters.torch._batches import Tensors, Transform, checked, transformed
+from mxio.adapters.torch._batches import Tensors, Transform, transformed
 from mxio.adapters.torch._iterable import Epoch, EpochDataset
 from mxio.adapters.torch._readers import PARTIAL, Readers, Told, bind
 from mxio.adapters.torch._resume import Place, place_of
@@ -69,7 +68,7 @@ class ImageRecordDataset(Told, EpochDataset):
         process_group: Any = None,
         **options: Unpack[TorchOptions],
     ) -> None:
-        self._transform = checked(transform)
+        self._transform = params.function("transform", transform)
         with_mask = params.flag("with_mask", with_mask)
         bound, source = bind(
             type(self),
@@ -121,15 +120,6 @@ class ImageRecordDataset(Told, EpochDataset):
         workers = max(1, self._declared_workers)
         readers = [self._readers.get(worker, workers) for worker in range(workers)]
         return sum(r.count() if self._samples else r.batches() for r in readers)
-
-    @property
-    def identities(self) -> Identities:
-        """Which records are whose, see `mxio.adapters.insightface.Identities`."""
-        return self._readers.get().identities
-
-    def close(self) -> None:
-        """Stop the threads of this process. What was handed out stays valid."""
-        self._readers.close()
 
 
 ImageRecordDataset.__signature__ = params.signature(  # type: ignore[attr-defined]

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple, Self, Unpack
 import torch
 
 from mxio import _state, params
-from mxio._identities import Identities
 from mxio._options import TorchOptions
 from mxio._ranks import Mesh, announce
-from mxio.adapters.torch._batches import Tensors, Transform, checked, transformed
+from mxio.adapters.torch._batches import Tensors, Transform, transformed
 from mxio.adapters.torch._device import Copies, Sent, pinned
 from mxio.adapters.torch._readers import PARTIAL, Readers, Told, bind
 from mxio.adapters.torch._resume import refuse_part
@@ -94,7 +93,7 @@ class Loader(Told):
             with_mask=params.flag("with_mask", with_mask),
             channels_last=channels_last,
         )
-        self._transform = checked(transform)
+        self._transform = params.function("transform", transform)
         self._pin = _wants_pinned(pin_memory)
         self._copies = None if device is None else _copies_to(device)
         self._cursor = _state.Cursor()
@@ -160,15 +159,6 @@ class Loader(Told):
         if self._under_way():
             self._end("a state was loaded since it began")
         self._cursor.load(epoch, samples)
-
-    @property
-    def identities(self) -> Identities:
-        """Which records are whose, see `mxio.adapters.insightface.Identities`."""
-        return self._readers.get().identities
-
-    def close(self) -> None:
-        """Stop the threads. Batches handed out stay valid."""
-        self._readers.close()
 
     def __enter__(self) -> Self:
         return self

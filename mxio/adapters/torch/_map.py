@@ -13,9 +13,8 @@ from torch.utils.data import Dataset, get_worker_info
 
 from mxio import params
 from mxio._epochs import check_epoch
-from mxio._identities import Identities
 from mxio._options import TorchOptions
-from mxio.adapters.torch._batches import Tensors, Transform, checked, transformed
+from mxio.adapters.torch._batches import Tensors, Transform, transformed
 from mxio.adapters.torch._readers import Readers, Told, bind
 from mxio.errors import ParameterError
 
@@ -88,7 +87,7 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
         # A batch of the native loader is one record here.
         self._readers = Readers(bound | {"batch_size": 1}, ahead=True)
         self._tensors = Tensors(partial=True, with_mask=False, channels_last=False)
-        self._transform = checked(transform)
+        self._transform = params.function("transform", transform)
         self._count = self._readers.get().count()
         # How often each record was asked for; shared with workers, as is the epoch.
         self._asked = torch.zeros(self._count, dtype=torch.int32)
@@ -126,15 +125,6 @@ class ImageRecordMapDataset(Told, Dataset[Any]):
     def set_epoch(self, epoch: int) -> None:
         """The epoch of the augmentation from now on; running workers see it, too."""
         self._epoch[0] = check_epoch(epoch)
-
-    @property
-    def identities(self) -> Identities:
-        """Which records are whose, see `mxio.adapters.insightface.Identities`."""
-        return self._readers.get().identities
-
-    def close(self) -> None:
-        """Stop the threads of this process. Samples handed out stay valid."""
-        self._readers.close()
 
     def _places(self, numbers: Sequence[int]) -> NDArray[np.uint64]:
         asked = [operator.index(number) for number in numbers]

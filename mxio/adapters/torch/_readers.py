@@ -16,6 +16,7 @@ from torch.utils.data import get_worker_info
 
 from mxio import params
 from mxio._cores import cores
+from mxio._identities import Identities
 from mxio._ranks import Mesh, fill_rank
 from mxio._stats import Stats
 from mxio._views import settle
@@ -169,6 +170,15 @@ class Told:
     def explain(self) -> str:
         """The same in words: what holds the loading up."""
         return self.stats().explain()
+
+    @property
+    def identities(self) -> Identities:
+        """Which records are whose, see `mxio.adapters.insightface.Identities`."""
+        return self._readers.get().identities
+
+    def close(self) -> None:
+        """Stop the threads of this process. What was handed out stays valid."""
+        self._readers.close()
 
 
 class _Offsets:
