@@ -117,6 +117,8 @@ class NumberArray(np.ndarray[Any, np.dtype[Any]]):
         context: Any = None,
         return_scalar: bool = False,
     ) -> Any:
+        if array is self:  # what `out=` and in-place operators wrote into
+            return self
         # Reductions give scalars, as they do for plain arrays.
         return _with_methods(array[()]) if array.ndim == 0 else array.view(type(self))
 

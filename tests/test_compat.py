@@ -311,13 +311,15 @@ def test_elements_of_arrays_are_arrays_as_in_mxnet(tmp_path: Path) -> None:
         matrix = mx.nd.arange(6).reshape((2, 3))
         last = matrix[1, 2]
         last += 10
+        same = last
+        same += 0
         print(json.dumps([
             labels.asnumpy().tolist(), labels[1].asscalar(), labels[1].shape,
             float(labels[1]), int(labels[1]), [x.asscalar() for x in labels],
             matrix.sum().asscalar(), matrix.max().shape, (labels == 4).sum().asscalar(),
             mx.nd.sum(matrix, axis=0).asnumpy().tolist(), matrix[0].shape,
             mx.nd.ones((2, 3, 4)).flatten().shape, mx.nd.zeros_like(labels).shape,
-            mx.nd.clip(labels, 1, 2).asnumpy().tolist(),
+            mx.nd.clip(labels, 1, 2).asnumpy().tolist(), same is last,
         ], default=float))
     """
 
@@ -326,7 +328,7 @@ def test_elements_of_arrays_are_arrays_as_in_mxnet(tmp_path: Path) -> None:
     assert said == [
         *([0, 4, 0], 4, [1], 4.0, 4, [0, 4, 0]),
         *(25, [1], 1, [3, 5, 17], [3]),
-        *([2, 12], [3], [1, 2, 1]),
+        *([2, 12], [3], [1, 2, 1], True),
     ]
 
 

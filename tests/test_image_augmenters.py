@@ -274,6 +274,25 @@ def test_dumps_is_json_of_name_and_settings() -> None:
     assert json.loads(normal.dumps())[1] == {"mean": [1, 2, 3], "std": None}
 
 
+@pytest.mark.parametrize(
+    ("make", "mean", "told"),
+    [
+        (image.CreateAugmenter, True, float(np.float32(123.68))),
+        (image.CreateDetAugmenter, True, 123.68),
+        (image.CreateAugmenter, np.array([123.68, 0, 0]), 123.68),
+        (image.CreateDetAugmenter, np.array([123.68, 0, 0]), 123.68),
+    ],
+)
+def test_dumps_tells_the_mean_as_it_was_given(make: Any, mean: Any, told: Any) -> None:
+    # Written down from MXNet 1.9.1. All were rounded to float32.
+    last = make((3, 8, 8), mean=mean)[-1]
+
+    parts = last.dumps()
+    settings = json.loads(parts if isinstance(parts, str) else parts[1])[1]
+
+    assert settings["mean"][0] == told
+
+
 def test_dumps_of_several_is_a_list_of_theirs() -> None:
     parts = [image.CastAug(), image.HueJitterAug(0.1)]
 

@@ -192,6 +192,8 @@ def test_an_epoch_that_is_over_stays_over(
     for _ in range(2):
         with pytest.raises(StopIteration):
             batches.next()
+    with pytest.raises(StopIteration):  # it went on behind samples that had padded
+        batches.next_sample()
     batches.reset()
     assert len(batches.next().data[0]) == batch_size
 

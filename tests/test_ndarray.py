@@ -91,6 +91,18 @@ def test_the_rest_is_numpy() -> None:
     assert type(pickle.loads(pickle.dumps(array))) is NDArray
 
 
+def test_what_is_written_in_place_stays_the_same_object() -> None:
+    # `array += 1` made the name stand for another object over the same memory.
+    array = kept = ndarray.array([1, 2])
+
+    array += 1
+    array *= array
+
+    assert array is kept
+    assert kept.tolist() == [4, 9]
+    assert np.add(kept, 1, out=kept) is kept
+
+
 NUMBER_TYPES = [
     *(np.float16, np.float32, np.float64, np.int8, np.int16, np.int32, np.int64),
     *(np.uint8, np.uint16, np.uint32, np.uint64),

@@ -81,7 +81,8 @@ _IMAGES = {
     "dtype": Difference(
         "None",
         "None means float32. float16 works (MXNet: an error), bfloat16 is new;"
-        " ImageDetRecordIter knows them all.",
+        " ImageDetRecordIter knows them all. uint8 and int8 refuse what they have no"
+        " use for (mean, std, scale), which MXNet ignored.",
     ),
     "layout": Difference("", "New: NHWC without a copy."),
     "max_crop_size": _CROP_SIZE,

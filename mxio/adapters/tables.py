@@ -129,7 +129,7 @@ def _text_rows(kind: str, options: Mapping[str, Any]) -> _Fed:
         math.prod(label_shape),
         options["timeout"],
     )
-    wide = () if label_shape == (1,) else label_shape
+    wide = () if math.prod(label_shape) == 1 else label_shape
     return _Fed(core, options, data_shape, wide, sparse, sparse and bool(label_files))
 
 
@@ -142,10 +142,11 @@ class CSVIter(MXDataIter):
     ... )  # doctest: +SKIP
 
     Data are (batch_size, *data_shape), labels (batch_size,), or (batch_size,
-    *label_shape) when that is not (1,), both of type `dtype`: float32 (rounded to the
-    nearest), int32 or int64. `index` holds the numbers of the rows. Lines are parted by
-    commas, blanks around numbers and blank lines do not matter; there is no header and
-    no quoting. With round_batch=False rows that the last batch lacks are zeros.
+    *label_shape) when that is more than one number, both of type `dtype`: float32
+    (rounded to the nearest), int32 or int64. `index` holds the numbers of the rows.
+    Lines are parted by commas, blanks around numbers and blank lines do not matter;
+    there is no header and no quoting. With round_batch=False rows that the last batch
+    lacks are zeros.
 
     TypeError for an unknown or missing parameter, ParameterError for a wrong value,
     OSError for a file that cannot be read, all from the constructor; DataError, naming

@@ -199,8 +199,8 @@ class ImageDetIter(ImageIter):
             if made is None:
                 continue
             image, label = np.asarray(made[0], np.float32), made[1]
-            image = image * (1 if spread is None else spread)
-            image = image + (0 if centre is None else centre)
+            image = image * np.float32(1 if spread is None else spread)
+            image = image + np.float32(0 if centre is None else centre)
             image = np.ascontiguousarray(image.view(np.ndarray)[:, :, ::-1])
             if clip:
                 image = image.clip(0, 255)

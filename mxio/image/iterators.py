@@ -132,6 +132,7 @@ class ImageIter(DataIter):
         self._read = 0  # samples of the epoch so far
         self._good = 0  # those of them that were valid
         self._over = False
+        self._padded = False  # the epoch has ended, with samples from its start
         self._place = ("", "")  # where the last sample came from, and what it is
         self._rolled: tuple[NDArray, NDArray] | None = None
         self._errors: dict[tuple[str, str], str] = {}
@@ -150,6 +151,7 @@ class ImageIter(DataIter):
         self._read = 0
         self._good = 0
         self._over = False
+        self._padded = False
 
     def hard_reset(self) -> None:
         """`reset`, and forget the samples that would have rolled over."""
@@ -185,6 +187,7 @@ class ImageIter(DataIter):
             filled = self._fill(data, label, filled)
             if filled == before:
                 self._fail_without_image()
+        self._padded = True
         return DataBatch([data], [label], pad=self.batch_size - count)
 
     def _rewind(self) -> None:
@@ -246,6 +249,8 @@ class ImageIter(DataIter):
 
     def next_sample(self) -> tuple[Any, Any]:
         """(label, encoded image) of the next sample; StopIteration at the end."""
+        if self._padded:
+            raise StopIteration
         if self.seq is None:
             return self._next_record()
         if self.cur >= len(self.seq):

@@ -40,7 +40,7 @@ from mxio.image.det_augmenters import (
     DetRandomSelectAug,
     Range,
 )
-from mxio.ndarray import NDArray, array
+from mxio.ndarray import array
 
 __all__ = [
     "CreateAugmenter",
@@ -101,6 +101,9 @@ def CreateAugmenter(
     augmenters: list[Augmenter] = []
     if resize > 0:
         augmenters.append(ResizeAug(resize, inter_method))
+    # dumps() tells these as float32, and those of CreateDetAugmenter as float64.
+    mean = array(_MEAN) if mean is True else mean
+    std = array(_STD) if std is True else std
     size = (width, height)
     if rand_resize:
         ratio = (3 / 4, 4 / 3)
@@ -229,7 +232,7 @@ def CreateDetAugmenter(
 
 def statistics(
     mean: bool | npt.ArrayLike | None, std: bool | npt.ArrayLike | None
-) -> tuple[NDArray | None, NDArray | None]:
+) -> tuple[npt.NDArray[Any] | None, npt.NDArray[Any] | None]:
     """mean and std as arrays of 1 or 3, ImageNet's for True; ParameterError."""
     centre, spread = _numbers("mean", mean, _MEAN), _numbers("std", std, _STD)
     if spread is not None and not spread.all():
@@ -273,10 +276,11 @@ def _colour_augmenters(
 
 def _numbers(
     name: str, given: bool | npt.ArrayLike | None, known: tuple[float, ...]
-) -> NDArray | None:
+) -> npt.NDArray[Any] | None:
     if given is None or given is False:
         return None
-    values = array(known if given is True else given).reshape(-1)
-    if values.size not in (1, 3) or not np.isfinite(values).all():
+    values = np.ravel(known if given is True else given)
+    is_number = values.dtype.kind in "fiu"
+    if not is_number or values.size not in (1, 3) or not np.isfinite(values).all():
         raise ParameterError(f"{name} must be True, or 1 or 3 numbers, got {given!r}")
     return values

@@ -262,6 +262,20 @@ add_crop(struct mxio_plan *plan, struct mxio_box crop)
 
 /* ---- fit ---- */
 
+/* MXNet fits the mirrored picture; here it is mirrored when it is emitted. */
+static enum mxio_inter
+inter_before_mirror(enum mxio_inter inter)
+{
+    switch (inter) {
+    case MXIO_INTER_NEAREST:
+        return MXIO_INTER_NEAREST_MIRRORED;
+    case MXIO_INTER_AREA:
+        return MXIO_INTER_AREA_MIRRORED;
+    default:
+        return inter;
+    }
+}
+
 static enum mxio_status
 plan_fit(const struct mxio_params *params, struct mxio_rng rng,
          struct mxio_detection *out, struct mxio_error *err)
@@ -278,10 +292,11 @@ plan_fit(const struct mxio_params *params, struct mxio_rng rng,
         width = (int)fmaxf(1, ratio * (float)size.width);
         height = (int)fmaxf(1, ratio * (float)size.height);
     }
+    const enum mxio_inter inter =
+        mxio_plan_inter(params, rng, MXIO_DRAW_DET_INTER, size, width, height);
     const enum mxio_status status =
         mxio_plan_add_resize(&out->plan, params, width, height,
-                             mxio_plan_inter(params, rng, MXIO_DRAW_DET_INTER, size,
-                                             width, height),
+                             out->plan.mirror ? inter_before_mirror(inter) : inter,
                              err);
     if (status != MXIO_OK)
         return status;

@@ -22,13 +22,18 @@ mxio_cos(double x);
 double
 mxio_normal_quantile(double p);
 
-/* OpenCV's numbers of interpolation methods. */
+/*
+ * OpenCV's numbers of interpolation methods. Two of them tell left from right; what they
+ * make of a mirrored picture, mirrored back, has numbers of our own.
+ */
 enum mxio_inter {
     MXIO_INTER_NEAREST,
     MXIO_INTER_LINEAR,
     MXIO_INTER_CUBIC,
     MXIO_INTER_AREA,
     MXIO_INTER_LANCZOS,
+    MXIO_INTER_NEAREST_MIRRORED,
+    MXIO_INTER_AREA_MIRRORED,
 };
 
 /* The weights of a bicubic (a = -0.75) or Lanczos kernel at the fraction 0 <= x < 1. */

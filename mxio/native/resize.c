@@ -9,17 +9,35 @@
 struct scale {
     int from, to;
     enum mxio_inter inter;
-    bool by_area; /* bilinear with the weights of an enlarging INTER_AREA */
-    double step;  /* as OpenCV computes it */
+    bool by_area;  /* bilinear with the weights of an enlarging INTER_AREA */
+    bool mirrored; /* counted from the end; asked of nearest and by_area only */
+    double step;   /* as OpenCV computes it */
 };
 
 static struct scale
-scale_of(int from, int to, enum mxio_inter inter, bool enlarges)
+rows_of(int from, int to, enum mxio_inter inter, bool enlarges)
 {
+    if (inter == MXIO_INTER_NEAREST_MIRRORED)
+        inter = MXIO_INTER_NEAREST;
+    if (inter == MXIO_INTER_AREA_MIRRORED)
+        inter = MXIO_INTER_AREA;
     const bool by_area = inter == MXIO_INTER_AREA && enlarges;
 
-    return (struct scale){from, to, by_area ? MXIO_INTER_LINEAR : inter, by_area,
-                          1.0 / ((double)to / from)};
+    return (struct scale){.from = from,
+                          .to = to,
+                          .inter = by_area ? MXIO_INTER_LINEAR : inter,
+                          .by_area = by_area,
+                          .step = 1.0 / ((double)to / from)};
+}
+
+static struct scale
+columns_of(int from, int to, enum mxio_inter inter, bool enlarges)
+{
+    struct scale scale = rows_of(from, to, inter, enlarges);
+
+    scale.mirrored = inter == MXIO_INTER_NEAREST_MIRRORED ||
+                     (inter == MXIO_INTER_AREA_MIRRORED && scale.by_area);
+    return scale;
 }
 
 /* INTER_AREA averages only where neither side grows; else it is a kind of bilinear. */
@@ -66,7 +84,7 @@ place_of(const struct scale *scale, int i, float *fraction)
 
 /* Bilinear: the lower of two source pixels, both inside, and the weight of the upper. */
 static int
-pair_of(const struct scale *scale, int i, int16_t *upper)
+upright_pair_of(const struct scale *scale, int i, int16_t *upper)
 {
     float fraction;
     const int first = place_of(scale, i, &fraction);
@@ -84,6 +102,18 @@ pair_of(const struct scale *scale, int i, int16_t *upper)
 }
 
 static int
+pair_of(const struct scale *scale, int i, int16_t *upper)
+{
+    if (!scale->mirrored)
+        return upright_pair_of(scale, i, upper);
+    const int first = upright_pair_of(scale, scale->to - 1 - i, upper);
+    if (scale->from == 1)
+        return 0;
+    *upper = (int16_t)(ONE - *upper);
+    return scale->from - 2 - first;
+}
+
+static int
 clamp(int x, int from)
 {
     return x < 0 ? 0 : x >= from ? from - 1 : x;
@@ -93,7 +123,10 @@ clamp(int x, int from)
 static int
 nearest_of(const struct scale *scale, int i)
 {
-    return clamp((int)floor(i * scale->step), scale->from);
+    const int of = scale->mirrored ? scale->to - 1 - i : i;
+    const int place = clamp((int)floor(of * scale->step), scale->from);
+
+    return scale->mirrored ? scale->from - 1 - place : place;
 }
 
 /* Cubic and Lanczos: weights in OpenCV's fixed point, pixels outside are the edge's. */
@@ -186,8 +219,8 @@ mxio_resize_source(struct mxio_size from, struct mxio_size to, enum mxio_inter i
                    struct mxio_rect window)
 {
     const bool larger = enlarges(from, to);
-    const struct scale x = scale_of(from.width, to.width, inter, larger);
-    const struct scale y = scale_of(from.height, to.height, inter, larger);
+    const struct scale x = columns_of(from.width, to.width, inter, larger);
+    const struct scale y = rows_of(from.height, to.height, inter, larger);
     struct mxio_rect out;
 
     source_span(&x, window.x, window.width, &out.x, &out.width);
@@ -313,8 +346,8 @@ fill_tables(struct mxio_resizer *resizer, struct mxio_size to, enum mxio_inter i
     const struct mxio_view *from = resizer->from;
     const struct mxio_rect window = resizer->window;
     const bool larger = enlarges((struct mxio_size){from->width, from->height}, to);
-    const struct scale x = scale_of(from->width, to.width, inter, larger);
-    const struct scale y = scale_of(from->height, to.height, inter, larger);
+    const struct scale x = columns_of(from->width, to.width, inter, larger);
+    const struct scale y = rows_of(from->height, to.height, inter, larger);
     enum mxio_status status;
 
     resizer->bilinear = x.inter == MXIO_INTER_LINEAR;

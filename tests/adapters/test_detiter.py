@@ -305,6 +305,22 @@ def test_batches_go_on_into_the_next_epoch(tmp_path: Path) -> None:
 # ---- fit, shrink, fill ----
 
 
+@pytest.mark.parametrize("inter_method", [0, 3])
+@pytest.mark.parametrize("size", [(13, 45), (40, 13), (9, 11)])
+def test_what_is_mirrored_is_mirrored_before_it_is_fit(
+    pair: Path, inter_method: int, size: tuple[int, int]
+) -> None:
+    # As in MXNet. Nearest, and area where a side grows, tell left from right.
+    height, width = size
+    options = {"data_shape": (3, height, width), "inter_method": inter_method}
+
+    data, _ = first(construct(pair, rand_mirror_prob=1, **options))
+
+    flipped = np.ascontiguousarray(picture(0, 24, 32)[:, ::-1])
+    expected = cv2.resize(flipped, (width, height), interpolation=inter_method)
+    np.testing.assert_allclose(data[0], expected.transpose(2, 0, 1), atol=1)
+
+
 @pytest.mark.parametrize("mode", ["fit", "shrink"])
 @pytest.mark.parametrize("mirror", [0, 1])
 @pytest.mark.parametrize("fill", [127, 0, 200])

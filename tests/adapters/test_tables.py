@@ -190,6 +190,18 @@ def test_provided_shapes_are_those_of_the_batches(tmp_path: Path, dtype: Any) ->
     assert batches.batch_size == 2
 
 
+@pytest.mark.parametrize("label_shape", [(1,), (1, 1), (1, 1, 1)])
+def test_labels_of_one_number_have_one_axis(
+    tmp_path: Path, label_shape: tuple[int, ...]
+) -> None:
+    # As in MXNet; a label_shape of several axes kept them.
+    label = text_file(tmp_path, "1\n2\n", "label.csv")
+    batches = csv(tmp_path, "1\n2\n", label_csv=label, label_shape=label_shape)
+
+    assert batches.provide_label == [("softmax_label", (2,))]
+    assert batches.next().label[0].tolist() == [1, 2]
+
+
 def test_whole_numbers_beyond_float32_are_exact(tmp_path: Path) -> None:
     text = "16777217,-9223372036854775808\n9007199254740993,9223372036854775807\n"
 

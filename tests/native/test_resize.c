@@ -281,6 +281,69 @@ TEST(every_method_is_its_formula_and_windows_are_parts_of_the_whole)
     mxio_resizer_free(&resizer);
 }
 
+/* `mirrored` is what the task makes of the picture from right to left, and windows of it
+ * are parts of it. */
+static bool
+mirrored_is_right(struct mxio_resizer *resizer, const struct task *task,
+                  enum mxio_inter mirrored, uint32_t *state)
+{
+    static struct task back, other;
+    static uint8_t pixels[LONGEST * LONGEST * 4];
+    const size_t pixel = (size_t)task->channels;
+    const struct mxio_rect all = {0, 0, task->to.width, task->to.height};
+
+    for (int y = 0; y < task->from.height; y++)
+        for (int x = 0; x < task->from.width; x++)
+            memcpy(pixels + (size_t)(y * task->from.width + x) * pixel,
+                   task->pixels + (size_t)((y + 1) * task->from.width - 1 - x) * pixel,
+                   pixel);
+    back = other = *task;
+    back.pixels = pixels;
+    other.inter = mirrored;
+    uint8_t *expected = resize(resizer, &back, all, true);
+    uint8_t *actual = resize(resizer, &other, all, false);
+    const int x = any_below(state, task->to.width);
+    const bool right =
+        expected != NULL && actual != NULL &&
+        memcmp(actual, expected, (size_t)(task->to.width * task->to.height) * pixel) ==
+            0 &&
+        window_is_part(resizer, &other, actual,
+                       (struct mxio_rect){x, 0,
+                                          1 + any_below(state, task->to.width - x),
+                                          task->to.height});
+
+    free(expected);
+    free(actual);
+    return right;
+}
+
+TEST(mirrored_methods_are_those_of_a_mirrored_picture)
+{
+    static struct task task;
+    static uint8_t pixels[LONGEST * LONGEST * 4];
+    struct mxio_resizer resizer = {.kernels = NULL};
+    uint32_t state = 13;
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)any_u32(&state);
+
+    for (int round = 0; round < 400; round++) {
+        const bool nearest = round % 2 == 0;
+        const struct mxio_size from = {1 + any_below(&state, 40),
+                                       1 + any_below(&state, 40)};
+        /* Where no side grows, area is a sum of floats: the order of terms shows. */
+        const struct mxio_size to = {1 + any_below(&state, 50),
+                                     nearest ? 1 + any_below(&state, 50)
+                                             : from.height + 1};
+        task_fill(&task, from, to, 3, nearest ? MXIO_INTER_NEAREST : MXIO_INTER_AREA,
+                  pixels);
+        CHECK(mirrored_is_right(&resizer, &task,
+                                nearest ? MXIO_INTER_NEAREST_MIRRORED
+                                        : MXIO_INTER_AREA_MIRRORED,
+                                &state));
+    }
+    mxio_resizer_free(&resizer);
+}
+
 TEST(odd_ratios_and_single_pixels_are_resized)
 {
     static const int sizes[][4] = {{1, 1, 1, 1},     {1, 1, 9, 7},     {9, 7, 1, 1},
@@ -385,6 +448,7 @@ int
 main(void)
 {
     RUN(every_method_is_its_formula_and_windows_are_parts_of_the_whole);
+    RUN(mirrored_methods_are_those_of_a_mirrored_picture);
     RUN(odd_ratios_and_single_pixels_are_resized);
     RUN(white_stays_white_and_black_black);
     RUN(every_failing_allocation_is_survived);

@@ -39,8 +39,11 @@ def _get(self: NDArray, key: Any) -> Any:
 def _wrap(
     self: NDArray, result: Any, context: Any = None, return_scalar: bool = False
 ) -> NDArray:
-    """What NumPy's functions give: never without an axis."""
-    return np.reshape(result, result.shape or 1).view(NDArray)
+    """What NumPy's functions give: never without an axis; `out=` is itself."""
+    wrapped: NDArray = result
+    if result is not self:
+        wrapped = np.reshape(result, result.shape or 1).view(NDArray)
+    return wrapped
 
 
 def _argmax(self: NDArray, axis: int | None = None, keepdims: bool = False) -> NDArray:
