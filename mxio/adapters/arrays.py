@@ -37,7 +37,7 @@ class NDArrayIter(DataIter):
     back, to be the head of the next epoch's first batch, unless reset() came before
     the end, or comes again before the next batch; hard_reset() gives it up, too. `pad`
     of a batch counts its rows from the start of the data behind such an end (in 'pad'),
-    or, as in MXNet, those of such a head (in 'roll_over').
+    or such a head (in 'roll_over').
 
     shuffle: a new order at the start and at every reset, by NumPy's global generator:
     numpy.random.seed gives the batches that it gives in MXNet. `data` and `label` are
@@ -145,9 +145,9 @@ class NDArrayIter(DataIter):
         return self._current(1)
 
     def getpad(self) -> int:
-        """Rows of the current batch that are not in their turn of this epoch."""
+        """Rows at the end of the current batch that are not of this epoch's order."""
         if self.cursor < 0:
-            return -self.cursor
+            return self.batch_size + self.cursor
         return max(0, self.cursor + self.batch_size - self._count)
 
     def _checked_count(self) -> int:
