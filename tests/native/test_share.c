@@ -247,6 +247,7 @@ TEST(heads_are_learnt_as_far_as_asked_for_and_some_more)
     CHECK_INT(count, 30);
     mxio_share_free(&share);
     mxio_reader_free(reader);
+    mxio_params_free(&params);
 }
 
 TEST(a_part_and_chosen_records_need_no_heads_behind_them)
@@ -276,6 +277,7 @@ TEST(a_part_and_chosen_records_need_no_heads_behind_them)
     CHECK(mxio_share_knows(&share, 4) && mxio_share_knows(&share, MXIO_UNKNOWN));
     mxio_share_free(&share);
     mxio_reader_free(reader);
+    mxio_params_free(&params);
 }
 
 int
