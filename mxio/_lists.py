@@ -23,6 +23,7 @@ __all__ = [
     "count_parts",
     "find_images",
     "make_list",
+    "readable",
 ]
 
 EXTENSIONS = (".jpeg", ".jpg", ".png")
@@ -101,6 +102,11 @@ def find_images(root: str, exts: Sequence[str], recursive: bool) -> list[str]:
         kinds = " ".join(sorted(suffixes))
         raise system_error(errno.ENOENT, f"No image ({kinds}) in it{hint}", root)
     return found
+
+
+def readable(name: str) -> str:
+    """A file name that can be printed, even one that is no text."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _fits_a_list(path: str) -> bool:

@@ -8,6 +8,7 @@ the files, the seed, and the options that decide what a sample is.
 
 import hashlib
 import os
+import weakref
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -19,13 +20,13 @@ from mxio.params import TABLE, Param
 __all__ = [
     "VERSION",
     "Cursor",
+    "Resumable",
     "Source",
     "State",
     "check",
     "check_count",
     "describe",
     "make",
-    "refuse_while",
 ]
 
 State = dict[str, Any]
@@ -250,9 +251,50 @@ class Cursor:
         return make(loader, self.epoch, self.samples)
 
 
-def refuse_while(going: bool, what: str) -> None:
-    """MxioError when an epoch is under way."""
-    if going:
-        raise MxioError(
-            f"an epoch of this {what} is under way: finish its iterator or drop it"
-        )
+class Resumable:
+    """What a face that reads its epochs one after the other tells of them."""
+
+    _kind = "loader"
+
+    def __init__(self) -> None:
+        self._cursor = Cursor()
+        self._live: weakref.ref[Any] | None = None  # an iterator that says `going`
+
+    @property
+    def _source(self) -> Source:
+        raise NotImplementedError
+
+    def _is_under_way(self) -> bool:
+        live = None if self._live is None else self._live()
+        return live is not None and live.going
+
+    def _refuse_while_under_way(self) -> None:
+        if self._is_under_way():
+            raise MxioError(
+                f"an epoch of this {self._kind} is under way: finish its iterator or"
+                " drop it"
+            )
+
+    def set_epoch(self, epoch: int) -> None:
+        """The number of the next epoch, from 0; each `iter` adds one. A position that
+        `load_state_dict` set in that epoch is kept.
+        """
+        self._cursor.set_epoch(epoch)
+        if not self._is_under_way():
+            self._cursor.begun = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it is, behind the last batch or item taken: plain values, for a
+        checkpoint. An epoch that was left half done can be finished from it.
+        """
+        return self._cursor.state(self._source)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the next `iter` go on where a state was taken; no record before that is
+        read.
+
+        ParameterError, naming every difference, for a state of other files or options;
+        MxioError while an epoch is under way.
+        """
+        self._refuse_while_under_way()
+        self._cursor.load(*check(self._source, state))

@@ -306,8 +306,14 @@ def _within(chosen: LabelRange) -> Test:
 def _asking(function: Callable[[int, Any], object]) -> Test:
     def test(keys: NDArray[Any], labels: NDArray[np.float64]) -> NDArray[np.bool_]:
         values = labels[:, 0].tolist() if labels.shape[1] == 1 else labels
-        answers = map(function, keys.tolist(), values)
-        return np.fromiter((bool(answer) for answer in answers), bool, len(keys))
+        try:
+            answers = [
+                bool(function(*each))
+                for each in zip(keys.tolist(), values, strict=True)
+            ]
+        except StopIteration as error:  # no end of the records
+            raise RuntimeError("records raised StopIteration") from error
+        return np.array(answers, bool)
 
     return test
 

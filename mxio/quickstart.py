@@ -19,6 +19,7 @@ import numpy as np
 
 from mxio import im2rec, image
 from mxio._atomic import PendingFile, publish
+from mxio._lists import readable
 from mxio._options import Options
 from mxio._sheet import Row, contact_sheet
 from mxio.adapters.numpy import ImageRecordLoader
@@ -178,11 +179,6 @@ def choose(root: Path, lst: Path) -> list[Picture]:
 def name_of(line: str) -> str:
     """The path at the end of a line of a list."""
     return line.rstrip("\n").rpartition("\t")[2]
-
-
-def readable(name: str) -> str:
-    """A file name that can be printed, even one that is no text."""
-    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def counted(pictures: Sequence[Picture]) -> str:

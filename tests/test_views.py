@@ -243,6 +243,14 @@ def test_a_function_that_raises_is_heard(ten: DataSet) -> None:
         loader(ten, records=lambda key, label: 1 / 0)
 
 
+def test_a_function_that_ends_something_of_its_own_is_no_end(ten: DataSet) -> None:
+    def end(key: int, label: float) -> bool:
+        raise StopIteration
+
+    with pytest.raises(RuntimeError, match="records raised StopIteration"):
+        loader(ten, records=end)
+
+
 def test_a_record_without_a_label_to_choose_by_is_named(
     ten: DataSet, tmp_path: Path
 ) -> None:

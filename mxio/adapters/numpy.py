@@ -1,7 +1,7 @@
 """The NumPy face: an iterable of batches, one epoch for each `iter`."""
 
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Unpack
 
 import numpy as np
@@ -12,12 +12,13 @@ from mxio._identities import Identities
 from mxio._options import NumpyOptions
 from mxio._ranks import fill_rank
 from mxio._views import settle
+from mxio.errors import ParameterError
 from mxio.loader import Batch, ImageLoader, Told
 
 __all__ = ["ImageRecordLoader"]
 
 
-class ImageRecordLoader(Told):
+class ImageRecordLoader(Told, _state.Resumable):
     """Batches of images from RecordIO files as NumPy arrays.
 
     >>> loader = ImageRecordLoader(
@@ -59,45 +60,20 @@ class ImageRecordLoader(Told):
         settle(bound)
         self._loader = ImageLoader(bound, running=False, memory=memory)
         self._partial = bound.get("last_batch", _PARTIAL) == _PARTIAL
-        self._cursor = _state.Cursor()
-        self._live: weakref.ref[_Epoch] | None = None
+        _state.Resumable.__init__(self)
 
     def __len__(self) -> int:
         return self._loader.batches()
 
     def __iter__(self) -> "_Epoch":
-        _state.refuse_while(self._epoch_under_way() is not None, "loader")
+        self._refuse_while_under_way()
         epoch = _Epoch(self._loader, self._cursor, self._partial)
         self._live = weakref.ref(epoch)
         return epoch
 
-    def _epoch_under_way(self) -> "_Epoch | None":
-        live = None if self._live is None else self._live()
-        return live if live is not None and live.going else None
-
-    def set_epoch(self, epoch: int) -> None:
-        """The number of the next epoch, from 0; each `iter` adds one. A position that
-        `load_state_dict` set in that epoch is kept.
-        """
-        self._cursor.set_epoch(epoch)
-        if self._epoch_under_way() is None:
-            self._cursor.begun = None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where the loader is, behind the last batch taken: plain values, for a
-        checkpoint. An epoch that was left half done can be finished from it.
-        """
-        return self._cursor.state(self._loader)
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Let the next `iter` go on where a state was taken; no record before that is
-        read.
-
-        ParameterError, naming every difference, for a state of other files or options;
-        MxioError while an epoch is under way.
-        """
-        _state.refuse_while(self._epoch_under_way() is not None, "loader")
-        self._cursor.load(*_state.check(self._loader, state))
+    @property
+    def _source(self) -> ImageLoader:
+        return self._loader
 
     @property
     def identities(self) -> Identities:
@@ -139,8 +115,8 @@ class _Epoch(Iterator[Batch]):
         copy lie in memory that the loader was made with (`memory`).
 
         The Batch returned is over the caller's arrays, their first rows when it is
-        short. TypeError for what is no numpy.ndarray, ValueError for another shape or
-        dtype and for a read-only one; the batch is still to come then.
+        short. TypeError for what is no numpy.ndarray, ParameterError for another shape
+        or dtype and for a read-only one; the batch is still to come then.
         """
         _must_fit("data", data, self._loader.data_shape, self._loader.dtype)
         if label is not None:
@@ -176,11 +152,11 @@ def _must_fit(
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} must be a numpy.ndarray, got {type(array).__name__}")
     if array.shape != shape or array.dtype != dtype:
-        raise ValueError(
+        raise ParameterError(
             f"{name} must be {dtype}{shape}, got {array.dtype}{array.shape}"
         )
     if not array.flags.writeable:
-        raise ValueError(f"{name} must be writable")
+        raise ParameterError(f"{name} must be writable")
 
 
 ImageRecordLoader.__signature__ = params.signature(  # type: ignore[attr-defined]

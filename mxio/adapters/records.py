@@ -42,10 +42,7 @@ class Making:
     """What becomes of a record: payload, or header and rest, go to a function."""
 
     def __init__(self, function: Callable[..., object] | None, unpack: bool) -> None:
-        if function is not None and not callable(function):
-            kind = type(function).__name__
-            raise TypeError(f"function must be callable, got {function!r} ({kind})")
-        self._function = function
+        self._function = params.function("function", function)
         self._unpack = params.flag("unpack", unpack)
 
     def __call__(self, payload: bytes) -> Any:
@@ -176,7 +173,7 @@ class RecordReader:
         return self._core.batches(base, batch, step)
 
 
-class RecordDataset:
+class RecordDataset(_state.Resumable):
     """Records of any kind from RecordIO files, in the order of an image loader.
 
     >>> dataset = RecordDataset(
@@ -195,6 +192,8 @@ class RecordDataset:
 
     DataError names a record that is damaged; the iteration can go on behind its batch.
     """
+
+    _kind = "dataset"
 
     def __init__(
         self,
@@ -218,8 +217,7 @@ class RecordDataset:
         self._options = bound
         self._made = Making(function, unpack)
         self._reader = RecordReader(bound)
-        self._cursor = _state.Cursor()
-        self._live: weakref.ref[_Epoch] | None = None
+        super().__init__()
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
@@ -237,36 +235,14 @@ class RecordDataset:
         return self._reader.batches()
 
     def __iter__(self) -> Iterator[Any]:
-        _state.refuse_while(self._epoch_under_way() is not None, "dataset")
+        self._refuse_while_under_way()
         epoch = _Epoch(self._reader, self._cursor, self._made, self._single)
         self._live = weakref.ref(epoch)
         return epoch
 
-    def _epoch_under_way(self) -> "_Epoch | None":
-        live = None if self._live is None else self._live()
-        return live if live is not None and live.going else None
-
-    def set_epoch(self, epoch: int) -> None:
-        """The number of the next epoch, from 0; each `iter` adds one. A position that
-        `load_state_dict` set in that epoch is kept.
-        """
-        self._cursor.set_epoch(epoch)
-        if self._epoch_under_way() is None:
-            self._cursor.begun = None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where the dataset is, behind the last item taken: plain values."""
-        return self._cursor.state(self._reader)
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Let the next `iter` go on where a state was taken; nothing before that is
-        read.
-
-        ParameterError, naming every difference, for a state of other files or options;
-        MxioError while an epoch is under way.
-        """
-        _state.refuse_while(self._epoch_under_way() is not None, "dataset")
-        self._cursor.load(*_state.check(self._reader, state))
+    @property
+    def _source(self) -> RecordReader:
+        return self._reader
 
 
 class _Epoch(Iterator[Any]):

@@ -5,10 +5,6 @@
 #include "reader_inner.h"
 #include "recordio.h"
 
-/* Heads of small records are looked up in blocks of this size, those of large ones one
- * by one. */
-#define BLOCK ((size_t)65536)
-#define SMALL_RECORD ((uint64_t)8192)
 /* A gap in an index may make a place huge; up to this size it is read in one call. */
 #define READ_AHEAD ((uint64_t)1 << 20)
 /* As much as stays in the second cache until its last record is decoded. */
@@ -102,8 +98,8 @@ peek(struct mxio_reader *reader, uint64_t offset, bool small,
         return read_bytes(reader, offset, out, MXIO_HEAD_SIZE, err);
     const uint64_t left =
         reader->starts[mxio_reader_file_of(reader, offset) + 1] - offset;
-    const size_t size = left < BLOCK ? (size_t)left : BLOCK;
-    enum mxio_status status = mxio_buffer_need(&reader->block, BLOCK, err);
+    const size_t size = left < MXIO_READ_BLOCK ? (size_t)left : MXIO_READ_BLOCK;
+    enum mxio_status status = mxio_buffer_need(&reader->block, MXIO_READ_BLOCK, err);
     if (status != MXIO_OK)
         return status;
     reader->block_size = 0;
@@ -143,8 +139,8 @@ static enum mxio_status
 hop(struct mxio_reader *reader, uint64_t offset, uint64_t *next, struct mxio_error *err)
 {
     const uint64_t file_end = reader->starts[mxio_reader_file_of(reader, offset) + 1];
-    const bool small =
-        reader->known > 1 && offset - reader->offsets[reader->known - 2] < SMALL_RECORD;
+    const bool small = reader->known > 1 &&
+                       offset - reader->offsets[reader->known - 2] < MXIO_SMALL_RECORD;
     struct mxio_head last = {.part = MXIO_LAST};
     uint64_t at = offset;
 

@@ -16,6 +16,10 @@
 
 #include "base.h"
 
+/* Small records in a row are looked up in blocks of this size, large ones one by one. */
+#define MXIO_READ_BLOCK ((size_t)65536)
+#define MXIO_SMALL_RECORD ((uint64_t)8192)
+
 struct mxio_reader;
 
 /* Bytes [offset, end) of the whole set; a record and what follows it up to the next. */

@@ -6,9 +6,6 @@
 #include "imgrec.h"
 #include "recordio.h"
 
-#define BLOCK ((size_t)65536)
-#define SMALL_RECORD ((uint64_t)8192)
-
 void
 mxio_scan_free(struct mxio_scan *scan)
 {
@@ -23,15 +20,15 @@ find_in_block(struct mxio_scan *scan, struct mxio_place place, const uint8_t **o
               struct mxio_error *err)
 {
     *out = NULL;
-    if (place.offset != scan->next || place.end - place.offset >= SMALL_RECORD)
+    if (place.offset != scan->next || place.end - place.offset >= MXIO_SMALL_RECORD)
         return MXIO_OK;
     if (place.offset < scan->block_start ||
         place.end > scan->block_start + scan->block_size) {
         scan->block_size = 0;
-        enum mxio_status status = mxio_buffer_need(&scan->block, BLOCK, err);
+        enum mxio_status status = mxio_buffer_need(&scan->block, MXIO_READ_BLOCK, err);
         if (status == MXIO_OK)
             status = mxio_reader_bytes(scan->reader, place.offset, scan->block.bytes,
-                                       BLOCK, &scan->block_size, err);
+                                       MXIO_READ_BLOCK, &scan->block_size, err);
         if (status != MXIO_OK)
             return status;
         scan->block_start = place.offset;

@@ -16,7 +16,7 @@ from mxio import _core
 from mxio._atomic import naming
 from mxio._cores import cores
 from mxio._files import resolve
-from mxio._lists import EXTENSIONS, Lines, count_parts, find_images
+from mxio._lists import EXTENSIONS, Lines, count_parts, find_images, readable
 from mxio._scan import Records
 from mxio.errors import DataError, ParameterError
 from mxio.recordio import unpack
@@ -113,7 +113,7 @@ def _class_names(folders: Sequence[str]) -> tuple[str, ...]:
         return ()
     names: dict[str, str] = {}  # by their folders when they become some
     for folder in folders:
-        name = re.sub(r"[\r\n]", "\N{REPLACEMENT CHARACTER}", _readable(folder))
+        name = re.sub(r"[\r\n]", "\N{REPLACEMENT CHARACTER}", readable(folder))
         if folder_of(name) in NO_FOLDER:
             name = "pictures"
         while folder_of(name) in names:
@@ -155,10 +155,6 @@ def _read_picture(root: str, name: str) -> bytes:
         if size > LARGEST_PICTURE:
             raise DataError(f"{path}: {size} bytes do not fit a record", path)
         return file.read()
-
-
-def _readable(name: str) -> str:
-    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 # WebDataset.

@@ -328,6 +328,16 @@ def test_workers_share_the_cores(
     assert made.read_text().split() == ["4", "4", "2", "2"]
 
 
+@pytest.mark.parametrize("told", ["x", "-2", "0"])
+def test_what_torchrun_cannot_say_is_refused(
+    ten: DataSet, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", told)
+
+    with pytest.raises(ParameterError, match=f"LOCAL_WORLD_SIZE must .* got '{told}'"):
+        dataset(ten, batch_size=2)
+
+
 def test_an_error_in_a_worker_says_where(tmp_path: Path) -> None:
     payloads = [record(encoded(picture(i, 8, 8)), 0, 100 + i) for i in range(6)]
     payloads[3] = record(b"bad", 0, 103)

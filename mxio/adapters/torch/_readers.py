@@ -146,12 +146,20 @@ class Readers:
             options["part_index"] = self.rank * workers + worker
             options["rank"], options["world_size"] = 0, 1
         if not options.get("preprocess_threads"):
-            sharing = workers * int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
+            sharing = workers * _ranks_here()
             options["preprocess_threads"] = max(1, cores() // sharing)
         if self._ahead:
             slots = _SLOTS_A_THREAD * options["preprocess_threads"]
             options["prefetch_buffer"] = min(slots, _MOST_SLOTS)
         return options
+
+
+def _ranks_here() -> int:
+    """Processes of this run on this machine, as torchrun says."""
+    told = os.environ.get("LOCAL_WORLD_SIZE") or "1"
+    if not told.isdecimal() or int(told) < 1:
+        raise ParameterError(f"LOCAL_WORLD_SIZE must be >= 1, got {told!r}")
+    return int(told)
 
 
 class Told:
