@@ -112,20 +112,25 @@ def test_a_program_with_another_package(folder: Path, words: str) -> None:
     assert done.stdout.endswith(expected)
 
 
+# So a rank of torch 2.13 ends one run in five, behind its last line, without mxio too.
+TORCH_ABORTS = "terminate called without an active exception"
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize("words", RANKS)
 def test_the_same_with_torchrun(folder: Path, words: str) -> None:
     (folder / "train.py").write_text(block(words))
 
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node=2", "train.py"),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    for _ in range(4):
+        done = subprocess.run(
+            [sys.executable, *run, "train.py"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        if TORCH_ABORTS not in done.stderr:
+            break
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(": 5 batches an epoch") == 2
