@@ -68,11 +68,13 @@ def test_a_program_of_one_process(
     assert ALONE[words] in capsys.readouterr().out
 
 
-# What torchrun does, without importing torch once more for each rank.
+# What torchrun does, without importing torch once more for each rank. The end of gloo
+# is left out: torch 2.13 hangs or aborts in it now and then, without mxio too.
 FORKED = """
 import os, socket, sys
 import torch._dynamo, torch.distributed.fsdp, torch.nn.parallel  # or each rank would
 import mxio.adapters.torch
+torch.distributed.destroy_process_group = lambda: None
 for program in sys.argv[1:]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -23,13 +23,15 @@ EPOCHS = 3
 Row = tuple[int, bool, str]
 
 
-# Both runs from one process that has imported torch: it forks the ranks itself.
+# Both runs from one process that has imported torch: it forks the ranks itself. As to
+# the end of gloo, see tests/test_pytorch_page.py.
 FORKED = """
 import os, signal, socket, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import distributed_run
 import torch._dynamo  # or each rank would
+distributed_run.dist.destroy_process_group = lambda: None
 
 def run(ranks, *arguments):
     with socket.socket() as free:
