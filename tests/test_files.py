@@ -374,3 +374,19 @@ def test_what_is_no_plain_file_is_refused(
             iterator(ten, **{parameter: path})
         assert isinstance(refused.value, MxioError)
         assert refused.value.filename == str(path)
+
+
+def test_bytes_of_a_file_end_where_it_does(tmp_path: Path) -> None:
+    path = tmp_path / "ten"
+    path.write_bytes(b"0123456789")
+    file = _core.RecordFile(str(path))
+
+    assert file.raw(3, 4) == b"3456"
+    assert file.raw(8, 2**63) == b"89"
+    assert file.raw(10, 1) == file.raw(2**63, 1) == b""
+    path.write_bytes(b"012")
+    with pytest.raises(DataError, match="ends at byte 3"):
+        file.raw(0, 10)
+    file.close()
+    with pytest.raises(ValueError, match="closed"):
+        file.raw(0, 1)

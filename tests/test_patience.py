@@ -173,6 +173,25 @@ def test_late_answers_are_no_hang(tmp_path: Path) -> None:
 
 
 @needs_a_compiler
+def test_who_waits_for_a_head_does_not_wait_for_the_consumer(tmp_path: Path) -> None:
+    # explain() blamed the consumer for what the file system did.
+    noise = np.random.default_rng(0).integers(0, 256, (12, 60, 60, 3), np.uint8)
+    rec, idx, offsets = write_rec(tmp_path, [record(encoded(p)) for p in noise])
+    program = """
+    batches = ImageRecordIter(**images | dict(preprocess_threads=4, timeout=9))
+    count = len(list(batches))
+    work = batches._loader._core.work()
+    print(count, work["waited"] > 0.2, work["idle"] < 0.5 * work["waited"])
+    """
+
+    said = run(
+        DataSet(rec, idx, [], [], [], offsets), program, hanging.slow(tmp_path, 40)
+    )
+
+    assert said == ["6 True True"]
+
+
+@needs_a_compiler
 def test_ctrl_c_ends_a_look_through_a_file(tmp_path: Path) -> None:
     # It came through when the last head had been found.
     rec, idx, offsets = write_rec(

@@ -262,6 +262,7 @@ try_ticket_locked(struct mxio_tickets *tickets, struct mxio_slot *slot,
         if (!add_row_locked(tickets, slot, out))
             break;
     tickets->dealing = false;
+    pthread_cond_broadcast(&tickets->can_learn);
     if (out->count == 0) {
         one_less_out_locked(tickets);
         return false;
@@ -289,10 +290,14 @@ mxio_tickets_take(struct mxio_tickets *tickets, struct mxio_ticket *out)
 
     pthread_mutex_lock(&tickets->lock);
     while (!taken && !tickets->stopping) {
-        struct mxio_slot *slot = tickets->ended || tickets->holding ||
-                                         tickets->dealing || tickets->redo != NO_REDO
-                                     ? NULL
-                                     : slot_to_fill_locked(tickets);
+        if (tickets->dealing) { /* not for the consumer's sake: this is no idling */
+            pthread_cond_wait(&tickets->can_learn, &tickets->lock);
+            continue;
+        }
+        struct mxio_slot *slot =
+            tickets->ended || tickets->holding || tickets->redo != NO_REDO
+                ? NULL
+                : slot_to_fill_locked(tickets);
         if (slot != NULL)
             taken = try_ticket_locked(tickets, slot, out);
         else

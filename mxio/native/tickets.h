@@ -78,9 +78,8 @@ struct mxio_tickets {
     struct mxio_lookout lookout; /* of who learns, unless another has it in view */
 
     pthread_mutex_t lock;     /* guards every field below, and what the reader learns */
-    pthread_cond_t can_learn; /* nobody learns */
-    pthread_cond_t can_take;  /* a slot became FREE, a redo or a learning is over, or
-                                stopping */
+    pthread_cond_t can_learn; /* a learning or a dealing is over, or stopping */
+    pthread_cond_t can_take;  /* a slot became FREE, a redo is over, or stopping */
     pthread_cond_t can_give;  /* the next batch is READY or the epoch ended, a redo is
                                 over, no ticket is out while holding, or stopping */
     struct mxio_slot *slots;

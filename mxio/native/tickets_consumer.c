@@ -173,6 +173,7 @@ mxio_tickets_stop(struct mxio_tickets *tickets, int milliseconds)
 
     pthread_mutex_lock(&tickets->lock);
     tickets->stopping = true;
+    pthread_cond_broadcast(&tickets->can_learn);
     pthread_cond_broadcast(&tickets->can_take);
     pthread_cond_broadcast(&tickets->can_give);
     while (tickets->workers > 0)

@@ -25,7 +25,6 @@ take_back(struct mxio_tickets *tickets, struct mxio_lookout *before)
     pthread_mutex_lock(&tickets->lock);
     tickets->learning = false;
     pthread_cond_broadcast(&tickets->can_learn);
-    pthread_cond_broadcast(&tickets->can_take);
 }
 
 static void
